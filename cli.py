@@ -1,0 +1,241 @@
+"""The command `sourcier`: parses, calls a room, prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from errors import ModelError, SourcierError
+from settings import Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Group(click.Group):
+    """Prints what is meant for the user as one line, with exit code 2 and no traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SourcierError as error:
+            click.echo(f"sourcier: {error}", err=True)
+            context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("sourcier: interrupted; the index is as it was before, and what was done so far is kept", err=True)
+            context.exit(130)
+
+
+def _settings(command: Command) -> Command:
+    """Give a command --home and --set; it receives what they make as `settings`."""
+
+    def with_settings(home: Path | None, pairs: tuple[str, ...], **arguments: Any) -> Any:
+        flags = {}
+        for pair in pairs:
+            key, equals, value = pair.partition("=")
+            if not equals:
+                raise click.UsageError(f"--set {pair}: write KEY=VALUE")
+            flags[key.strip()] = value.strip()
+        return command(settings=load_settings(home, **flags), **arguments)
+
+    with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
+    with_settings.__dict__.update(command.__dict__)
+    click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")(with_settings)
+    click.option("--home", type=click.Path(path_type=Path), help="Folder of the index.")(with_settings)
+    return with_settings  # type: ignore[return-value]
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="sourcier")
+def main() -> None:
+    """Ask questions of a news archive on your own computer; every sentence shows its source."""
+
+
+@main.command()
+@_settings
+@click.argument("question")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer, its citations and timings as JSON.")
+@click.option("--from", "published_after", metavar="DATE", help="Only articles of this day or later (2024-05-31).")
+@click.option("--to", "published_before", metavar="DATE", help="Only articles of this day or earlier.")
+@click.option("--source", "sources", multiple=True, help="Only articles of this source; may be given several times.")
+def ask(settings: Settings, question: str, as_json: bool, **filters: Any) -> None:
+    """Answer QUESTION from the archive."""
+    from qa import answer
+
+    made = answer(question, settings=settings, **filters)
+    if as_json:
+        click.echo(json.dumps(made.as_json(), ensure_ascii=False, indent=2))
+        return
+    click.echo(made.text)
+    click.echo()
+    for citation in made.citations:
+        article = citation.evidence.article
+        click.echo(f"[{citation.marker}] {' '.join(citation.evidence.quote.split())}\n    {_reference(article)}")
+    if made.refused:
+        for article in {hit.article.id: hit.article for hit in made.nearest[:3]}.values():
+            click.echo(f"  · {_reference(article)}")
+
+
+def _reference(article: Any) -> str:
+    published = article.published.isoformat() if article.published else None
+    return ", ".join(part for part in (article.title, article.source, published, article.url) if part)
+
+
+@main.command()
+@_settings
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("--rebuild", is_flag=True, help="Start over: only PATH, or again the articles of the index if none is given.")
+def index(settings: Settings, paths: tuple[Path, ...], rebuild: bool) -> None:
+    """Add or update the articles of files and folders."""
+    from index.embedder import configured_embedder
+    from index.rebuild import update
+
+    if not paths and not rebuild:
+        raise click.UsageError("name files or folders of articles: sourcier index PATH...")
+    started = time.perf_counter()
+    with _Bar() as bar:
+        report = update(
+            settings.home,
+            paths,
+            configured_embedder(settings),
+            passage_tokens=settings.passage_tokens,
+            rebuild=rebuild,
+            progress=bar.show,
+        )
+    for item in report.skipped:
+        click.echo(f"skipped {item.origin}: {item.reason}", err=True)
+    click.echo(
+        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, {len(report.skipped)} skipped"
+        f" in {time.perf_counter() - started:.1f} s; {report.embedded} passages embedded\n"
+        f"the index in {settings.home} holds {report.articles} articles in {report.passages} passages"
+    )
+
+
+class _Bar:
+    """A progress bar for each stage of a rebuild."""
+
+    _UNITS = {"reading": "file", "embedding": "passage", "writing": "index"}
+
+    def __enter__(self) -> _Bar:
+        self._stage, self._bar = "", None
+        return self
+
+    def show(self, progress: Any) -> None:
+        from tqdm import tqdm
+
+        if progress.stage != self._stage:
+            self.__exit__()
+            self._stage = progress.stage
+            unit = f" {self._UNITS[progress.stage]}"
+            self._bar: Any = tqdm(desc=progress.stage, total=progress.total, unit=unit, file=sys.stderr, dynamic_ncols=True)
+        self._bar.update(progress.done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+@main.command()
+@_settings
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(settings: Settings, as_json: bool) -> None:
+    """Say what the index holds."""
+    from dataclasses import asdict
+
+    from index.generation import status as index_status
+
+    held = index_status(settings.home)
+    if as_json:
+        click.echo(json.dumps(asdict(held), ensure_ascii=False, indent=2, default=str))
+        return
+    dates = f"{held.oldest} to {held.newest}" if held.oldest else "none known"
+    rows = {
+        "home": held.home,
+        "generation": f"{held.generation}, made {held.created}",
+        "articles": held.articles,
+        "passages": held.passages,
+        "dates": dates,
+        "sources": ", ".join(f"{name} ({count})" for name, count in list(held.sources.items())[:10]) or "none known",
+        "languages": ", ".join(f"{name} ({count})" for name, count in held.languages.items()) or "none known",
+        "embedder": f"{held.embedder}, {held.dimensions} dimensions",
+        "size": f"{held.size / 1e6:.1f} MB",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<11} {value}")
+
+
+@main.command()
+@_settings
+@click.option("--host", help="Address to listen on; 127.0.0.1 unless told otherwise.")
+@click.option("--port", type=int, help="Port to listen on; 7860 unless told otherwise.")
+def serve(settings: Settings, **flags: Any) -> None:
+    """Serve the chat page."""
+    import app
+
+    given = {key: value for key, value in flags.items() if value is not None}
+    app.serve(load_settings(settings.home, **(settings.model_dump(exclude={"home"}, exclude_unset=True) | given)))
+
+
+@main.group()
+def models() -> None:
+    """Weights: what is known, fetch, check, find."""
+
+
+@models.command("list")
+@_settings
+def models_list(settings: Settings) -> None:
+    """List the known models, with licence, size and whether they are here."""
+    from models import known_models, locate
+
+    for model in known_models().values():
+        try:
+            locate(model.name, settings.models_folder)
+            here = "here"
+        except ModelError:
+            here = "not fetched"
+        chosen = " (in use)" if model.name in (settings.answering_model, settings.embedding_model) else ""
+        click.echo(f"{model.name}{chosen}\n    {model.title}: {model.role}, {model.bytes / 1e9:.2f} GB, {here}")
+        click.echo(f"    {model.licence}: {model.licence_text}")
+
+
+@models.command("pull")
+@_settings
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def models_pull(settings: Settings, names: tuple[str, ...]) -> None:
+    """Fetch and verify weights; without NAME, those that the settings name."""
+    from models import fetch_named
+
+    for name in names or (settings.embedding_model, settings.answering_model):
+        click.echo(fetch_named(name, settings.models_folder, weights_from=settings.weights_from))
+
+
+@models.command("verify")
+@_settings
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def models_verify(settings: Settings, names: tuple[str, ...]) -> None:
+    """Hash the weights again; without NAME, those that the settings name."""
+    from models import find, known_models
+    from models import verify as verify_model
+
+    for name in names or [n for n in (settings.embedding_model, settings.answering_model) if n in known_models()]:
+        verify_model(find(name), settings.models_folder)
+        click.echo(f"{name}: every file has the SHA-256 of the catalog")
+
+
+@models.command("path")
+@_settings
+@click.argument("name")
+def models_path(settings: Settings, name: str) -> None:
+    """Print where the weights of NAME lie."""
+    from models import locate
+
+    click.echo(locate(name, settings.models_folder))
+
+
+if __name__ == "__main__":
+    main()

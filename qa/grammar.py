@@ -1,0 +1,31 @@
+"""Evidence → the GBNF grammar in which only real citations can be written.
+
+An answer is one to a few sentences, each of which ends with one to three markers, each of a
+sentence that is there, and a full stop; or it is the refusal, word for word.
+"""
+
+from __future__ import annotations
+
+import json
+
+# A full stop inside a sentence: a decimal, a dotted acronym, an address, or one of these.
+_ABBREVIATIONS = ("M", "MM", "Mme", "Mlle", "Dr", "Pr", "Me", "Mgr", "St", "Ste", "Mr", "Mrs", "Ms", "z.B", "d.h", "Sr", "Sra")
+
+
+def answer_grammar(count: int, refusal: str, longest: int = 4) -> str:
+    """Return the grammar of answers that cite sentences 1 to `count` in at most `longest` sentences.
+
+    The format is llama.cpp's: grammars/README.md in its repository.
+    """
+    numbers = " | ".join(f'"{number}"' for number in range(1, count + 1))
+    titles = " | ".join(f'"{abbreviation}. "' for abbreviation in _ABBREVIATIONS)
+    return "\n".join(
+        (
+            f'root ::= {json.dumps(refusal, ensure_ascii=False)} | sentence (" " sentence){{0,{longest - 1}}}',
+            'sentence ::= (title | start) text* marker{1,3} "."',
+            r"start ::= [^\[\]\n.!?; ]",
+            r'text ::= [^\[\]\n.!?] | [.!?] [^\[\]\n.!? ] | " " title',
+            f"title ::= {titles}",
+            f'marker ::= " "? "[" ({numbers}) "]"',
+        )
+    )

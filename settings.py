@@ -1,0 +1,117 @@
+"""All settings, in one place: `sourcier.toml` in the home, `SOURCIER_*`, flags, in rising order.
+
+docs/settings.md lists them; a test holds that page against this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.sources import PydanticBaseSettingsSource, TomlConfigSettingsSource
+
+from errors import SettingsError
+
+ENV_PREFIX = "SOURCIER_"
+FILE_NAME = "sourcier.toml"
+_DATA = Path(platformdirs.user_data_dir("sourcier", appauthor=False))
+
+Folder = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(os.path.expanduser(path))))]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its unit, its range and its default."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    home: Folder = Field(_DATA / "archive", description="folder of the index; not settable in sourcier.toml")
+    models_folder: Folder = Field(_DATA / "models", description="folder of the weights, shared by all homes")
+    weights_from: Folder | None = Field(None, description="folder to look in for weights before anything is downloaded")
+
+    answering_model: str = Field("qwen2.5-coder-1.5b", description="name in the catalog, or path of a GGUF file")
+    embedding_model: str = Field(
+        "embeddinggemma-300m", description="name in the catalog, path of a sentence-transformers folder, or hub name"
+    )
+    threads: int = Field(0, ge=0, le=1024, description="threads of the models; 0: the processor's cores")
+
+    passage_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in tokens of the embedder")
+    embedding_batch: int = Field(8, ge=1, le=512, description="passages embedded at once")
+
+    results: int = Field(8, ge=1, le=100, description="passages retrieved for a question")
+    lexical_weight: Share = Field(0.15, description="weight of BM25 beside the vectors, whose weight is 1")
+
+    evidence_sentences: int = Field(6, ge=1, le=20, description="sentences put before the model")
+    refuse_below: Share = Field(0.5, description="confidence under which no answer is written, 0 to 1")
+    context_tokens: int = Field(4096, ge=1024, le=131072, description="prompt and answer together, in tokens")
+    answer_tokens: int = Field(256, ge=16, le=4096, description="longest answer, in tokens")
+
+    host: str = Field("127.0.0.1", description="address the page listens on")
+    port: int = Field(7860, ge=1, le=65535, description="port the page listens on")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment; the file is merged in `load_settings`, which knows the home."""
+        return init_settings, env_settings
+
+
+def load_settings(home: str | Path | None = None, **flags: Any) -> Settings:
+    """Read the settings of a home; a flag that is None does not count as given.
+
+    Raises SettingsError naming the key, where it stands and, for an unknown one, the nearest known.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    if home is not None:
+        given["home"] = home
+    _refuse_unknown(given, "the arguments")
+    environment = {
+        key[len(ENV_PREFIX) :].lower() for key, value in os.environ.items() if key.upper().startswith(ENV_PREFIX) and value
+    }
+    _refuse_unknown(environment, "the environment", ENV_PREFIX)
+    path = Path(FILE_NAME)
+    try:
+        path = Settings(**given).home / FILE_NAME
+        stored = _read_file(path)
+        below = {key: value for key, value in stored.items() if key not in given and key not in environment}
+        return Settings(**below, **given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        where = "the arguments" if key in given else "the environment" if key in environment else path
+        raise SettingsError(f"setting {key} = {first['input']!r} in {where}: {first['msg'].lower()}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        stored = TomlConfigSettingsSource(Settings, toml_file=path).toml_data
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    if "home" in stored:
+        raise SettingsError(f"{path}: home cannot be set in the file that lies in it; use --home or SOURCIER_HOME")
+    _refuse_unknown(stored, str(path))
+    return stored
+
+
+def _refuse_unknown(keys: Any, where: str, prefix: str = "") -> None:
+    known = list(Settings.model_fields)
+    for key in keys:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            shown, hint = (prefix + key.upper() if prefix else key), ""
+            if near:
+                hint = f"; did you mean {prefix + near[0].upper() if prefix else near[0]}?"
+            raise SettingsError(f"unknown setting {shown} in {where}{hint}")

@@ -1,0 +1,15 @@
+"""The real models do what their Protocols say."""
+
+from __future__ import annotations
+
+from contracts import embedder_contract, language_model_contract
+from index.embedder import SentenceTransformerEmbedder
+from qa.language_model import LlamaCppModel
+
+
+def test_sentence_transformer_embedder(embedder: SentenceTransformerEmbedder) -> None:
+    embedder_contract(embedder)
+
+
+def test_llama_cpp_model(small_model: LlamaCppModel) -> None:
+    language_model_contract(small_model)

@@ -1,0 +1,177 @@
+"""The whole path with a fake embedder and a scripted model: order of events, citations, refusals, threads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import ScriptedModel, WordEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from errors import NoArchiveError, QuestionError
+from index.rebuild import update
+from qa import Answer, Assistant, EvidenceFound, PartialAnswer
+from settings import Settings, load_settings
+
+BRIDGE = {
+    "title": "Le pont de Brassac ferme",
+    "text": "Le pont de Brassac ferme lundi. La mairie paie 340 000 euros de travaux. Le chantier dure six mois.",
+    "source": "Le Courrier",
+    "url": "https://courrier.example/pont",
+    "published": date(2024, 3, 2),
+    "language": "fr",
+}
+SCHOOL = {
+    "title": "L'école de Brassac ouvre une classe",
+    "text": "L'école de Brassac ouvre une classe en septembre. Elle accueille vingt élèves.",
+    "source": "La Dépêche",
+    "published": date(2023, 9, 1),
+    "language": "fr",
+}
+QUESTION = "Combien la mairie paie-t-elle pour les travaux du pont ?"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(tmp_path, refuse_below=0.0)
+
+
+def final(events: Iterator[Any]) -> Answer:
+    *_, last = events
+    assert isinstance(last, Answer)
+    return last
+
+
+def cites_the_sentence_with(words: str) -> Any:
+    """Return a reply that cites whichever sentence of the prompt holds the words."""
+
+    def reply(prompt: Any) -> str:
+        lines = prompt.messages[-1].content.splitlines()
+        number = next(line.split("]")[0][1:] for line in lines if line.startswith("[") and words in line)
+        return f"La mairie paie 340 000 euros [{number}]."
+
+    return reply
+
+
+def test_evidence_comes_first_then_growing_text_then_the_answer(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    first, *growing, last = assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL])
+    assert isinstance(first, EvidenceFound)
+    assert isinstance(last, Answer)
+    texts = [event.text for event in growing if isinstance(event, PartialAnswer)]
+    assert len(texts) == len(growing) > 1
+    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    (citation,) = last.citations
+    assert citation.evidence.quote == "La mairie paie 340 000 euros de travaux."
+    assert citation.evidence in first.evidence
+    assert last.text[citation.positions[0] :].startswith(f"[{citation.marker}]")
+    assert not last.refused
+    assert last.language == "fr"
+    assert 0 <= last.confidence <= 1
+
+
+def test_json_names_article_and_offsets(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    made = final(assistant.stream(QUESTION, articles=[BRIDGE]))
+    plain = json.loads(json.dumps(made.as_json()))
+    assert set(plain) == {
+        "question", "answer", "refused", "confidence", "language", "citations", "nearest", "timings",
+    }  # fmt: skip
+    (citation,) = plain["citations"]
+    assert citation["published"] == "2024-03-02"
+    assert citation["url"] == BRIDGE["url"]
+    assert str(BRIDGE["text"])[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_a_reply_without_citations_is_a_refusal_with_the_nearest_articles(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel("Les articles ne permettent pas de répondre."))
+    made = final(assistant.stream("Quel est le prix du pétrole ?", articles=[BRIDGE, SCHOOL]))
+    assert made.refused
+    assert made.citations == ()
+    assert made.text == "Les articles ne permettent pas de répondre à cette question."
+    assert made.nearest
+
+
+def test_too_little_confidence_refuses_without_asking_the_model(settings: Settings) -> None:
+    model = ScriptedModel()
+    strict = settings.model_copy(update={"refuse_below": 1.0})
+    made = final(Assistant(strict, WordEmbedder(), model).stream("Wer ist der Trainer?", articles=[BRIDGE]))
+    assert made.refused
+    assert made.language == "de"
+    assert made.text == "Die Artikel beantworten diese Frage nicht."
+    assert model.prompts == []
+
+
+def test_nothing_within_the_filter_refuses(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel())
+    made = final(assistant.stream(QUESTION, articles=[BRIDGE], published_after="2030-01-01"))
+    assert made.refused
+    assert made.nearest == ()
+    assert made.confidence == 0
+
+
+def test_filters_reach_the_search(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel("Refus."))
+    for options in ({"sources": ["La Dépêche"]}, {"published_before": date(2023, 12, 31)}):
+        made = final(assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL], **options))  # type: ignore[arg-type]
+        assert {hit.article.title for hit in made.nearest} == {SCHOOL["title"]}
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "said"),
+    [
+        pytest.param("  ?! ", {}, "empty", id="empty"),
+        pytest.param("a" * 1001, {}, "1001 characters", id="too long"),
+        pytest.param(QUESTION, {"published_after": "hier"}, "'hier' is not a date", id="bad date"),
+        pytest.param(QUESTION, {"articles": [{"titre": "x"}]}, "wrong fields", id="bad article"),
+    ],
+)
+def test_a_bad_question_is_one_line(settings: Settings, question: str, options: Any, said: str) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel())
+    with pytest.raises(QuestionError, match=said) as caught:
+        final(assistant.stream(question, **{"articles": [BRIDGE], **options}))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_archive_is_said(settings: Settings) -> None:
+    with pytest.raises(NoArchiveError, match="sourcier index"):
+        final(Assistant(settings, WordEmbedder(), ScriptedModel()).stream(QUESTION))
+
+
+def test_a_rebuild_is_seen_by_the_next_question(settings: Settings, tmp_path: Path) -> None:
+    embedder = WordEmbedder()
+    assistant = Assistant(settings, embedder, ScriptedModel("Refus."))
+    for name, article in (("pont", BRIDGE), ("ecole", SCHOOL)):
+        file = tmp_path / f"{name}.txt"
+        file.write_text(f"{article['title']}\n\n{article['text']}", encoding="utf-8")
+        update(settings.home, [file], embedder, passage_tokens=50)
+        made = final(assistant.stream("Que dit Brassac ?"))
+        assert article["title"] in {hit.article.title for hit in made.nearest}
+
+
+def test_one_assistant_serves_many_threads(settings: Settings) -> None:
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: final(assistant.stream(QUESTION, articles=[BRIDGE])), range(8)))
+    assert len({answer.text for answer in made}) == 1
+    assert all(len(answer.citations) == 1 for answer in made)
+
+
+@given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=40))
+def test_any_split_of_a_reply_gives_the_same_answer(sizes: list[int]) -> None:
+    settings = load_settings("/nonexistent", refuse_below=0.0)
+    reply = "La mairie paie 340 000 euros [1]. Le chantier dure six mois [2]."
+    pieces, rest = [], reply
+    for size in sizes:
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    assistant = Assistant(settings, WordEmbedder(), ScriptedModel([*pieces, rest]))
+    made = final(assistant.stream(QUESTION, articles=[BRIDGE]))
+    assert made.text == reply
+    assert [citation.positions for citation in made.citations] == [(29,), (60,)]

@@ -1,0 +1,117 @@
+"""One immutable index: what it says of itself, and the same on disk and in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from fakes import WordEmbedder
+from index.articles import Article, Draft, Found, make_article
+from index.generation import ArticleStore, Generation, open_current, read_manifest, status
+from index.rebuild import embed_articles, update
+from index.search import search
+
+ROWS = [
+    {"title": "La crue", "text": "Le pont a cédé. " * 20, "source": "AVP", "date": "2023-10-20T08:30:00+02:00", "language": "fr"},
+    {"title": "Le bilan", "text": "La crue a fait trois blessés.", "source": "AVP", "date": "2023-10-23", "language": "fr"},
+    {"title": "Flood", "text": "Volunteers came to help.", "source": "Herald", "author": "J. Roe", "language": "en"},
+    {"title": "Sans rien", "text": "Un texte sans date ni source.", "language": "fr"},
+]
+
+
+@pytest.fixture(scope="module")
+def embedder() -> WordEmbedder:
+    return WordEmbedder()
+
+
+@pytest.fixture(scope="module")
+def home(embedder: WordEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generation")
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
+    update(folder / "home", [folder / "rows.jsonl"], embedder, passage_tokens=32)
+    return folder / "home"
+
+
+@pytest.fixture
+def on_disk(home: Path, embedder: WordEmbedder) -> Iterator[Generation]:
+    generation = open_current(home, embedder.fingerprint)
+    yield generation
+    generation.store.close()
+
+
+def test_status(home: Path) -> None:
+    held = status(home)
+    assert (held.home, held.generation, held.articles, held.passages) == (home, "000001", 4, 6)
+    assert (held.sources, held.languages) == ({"AVP": 2, "Herald": 1}, {"fr": 3, "en": 1})
+    assert held.oldest == datetime.fromisoformat("2023-10-20T08:30:00+02:00")
+    assert held.newest == date(2023, 10, 23)
+    assert (held.embedder, held.dimensions) == ("words", 64)
+    folder = home / "generations" / "000001"
+    assert held.size == sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"
+    )
+    assert json.loads(json.dumps(asdict(held), default=str))["oldest"].startswith("2023-10-20")
+
+
+def test_the_manifest_names_every_file_with_its_sum(home: Path, embedder: WordEmbedder) -> None:
+    name, manifest = read_manifest(home)
+    folder = home / "generations" / name
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert set(manifest.files) == set(found) - {"manifest.json"}
+    for file, (size, digest) in manifest.files.items():
+        content = found[file].read_bytes()
+        assert (size, digest) == (len(content), sha256(content).hexdigest())
+    assert manifest.embedder_fingerprint == embedder.fingerprint
+    assert (manifest.format, manifest.passage_tokens) == (1, 32)
+    assert not any(path.suffix in {".pkl", ".pickle"} for path in found.values())
+
+
+def test_in_memory_gives_what_the_disk_gives(on_disk: Generation, embedder: WordEmbedder) -> None:
+    articles = list(on_disk.store.articles())
+    in_memory = embed_articles(articles, embedder, 32)
+    assert list(in_memory.store.articles()) == articles
+    assert in_memory.passages == on_disk.passages
+    assert (in_memory.languages, in_memory.sources) == (on_disk.languages, on_disk.sources) == (("en", "fr"), ("AVP", "Herald"))
+    for question in ("Le pont a-t-il cédé ?", "volunteers", "bilan de la crue", "xylophone"):
+        for sources in ((), ("AVP",)):
+            one, other = (
+                search(generation, embedder, question, "fr", results=10, lexical_weight=0.15, sources=sources)
+                for generation in (in_memory, on_disk)
+            )
+            assert one == other != []
+
+
+def test_articles_come_back_as_they_were_put(tmp_path: Path) -> None:
+    drafts = [
+        Draft("Heure", "Un.", published=datetime(2024, 5, 31, 8, 30, tzinfo=UTC)),
+        Draft("Jour", "Deux.", "AVP", "https://a.example/", date(2024, 5, 31), "A. Roux", "fr"),
+        Draft("«'\";--", "DROP TABLE articles;"),
+    ]
+    articles = sorted(map(make_article, drafts), key=lambda article: article.id)
+    store = ArticleStore.create(tmp_path / "articles.sqlite")
+    for article in articles:
+        assert store.put(Found(article.title, article)) == "added"
+        assert store.put(Found(article.title, article)) == "unchanged"
+    store.close()
+    opened = ArticleStore.open(tmp_path / "articles.sqlite")
+    assert list(opened.articles()) == articles
+    assert [opened.article(article.id) for article in articles] == articles
+    with pytest.raises(KeyError):
+        opened.article("none")
+    opened.close()
+
+
+def test_more_articles_than_are_read_at_once() -> None:
+    store = ArticleStore.create()
+    articles: dict[str, Article] = {}
+    for number in range(450):
+        article = make_article(Draft("Titre", f"Numéro {number}."))
+        articles[article.id] = article
+        store.put(Found(str(number), article))
+    assert list(store.articles()) == [articles[identity] for identity in sorted(articles)]
