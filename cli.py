@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -27,7 +27,9 @@ class _Group(click.Group):
             click.echo(f"sourcier: {error}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
-            click.echo("sourcier: interrupted; the index is as it was before, and what was done so far is kept", err=True)
+            click.echo(
+                "sourcier: interrupted; the index is as it was before, and what was done so far is kept", err=True
+            )
             context.exit(130)
 
 
@@ -45,7 +47,9 @@ def _settings(command: Command) -> Command:
 
     with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
     with_settings.__dict__.update(command.__dict__)
-    click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")(with_settings)
+    click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")(
+        with_settings
+    )
     click.option("--home", type=click.Path(path_type=Path), help="Folder of the index.")(with_settings)
     return with_settings  # type: ignore[return-value]
 
@@ -89,7 +93,9 @@ def _reference(article: Any) -> str:
 @main.command()
 @_settings
 @click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
-@click.option("--rebuild", is_flag=True, help="Start over: only PATH, or again the articles of the index if none is given.")
+@click.option(
+    "--rebuild", is_flag=True, help="Start over: only PATH, or again the articles of the index if none is given."
+)
 def index(settings: Settings, paths: tuple[Path, ...], rebuild: bool) -> None:
     """Add or update the articles of files and folders."""
     from index.embedder import configured_embedder
@@ -116,13 +122,14 @@ def index(settings: Settings, paths: tuple[Path, ...], rebuild: bool) -> None:
     )
 
 
+_UNITS = {"reading": "file", "embedding": "passage", "writing": "index"}
+
+
 class _Bar:
     """A progress bar for each stage of a rebuild."""
 
-    _UNITS = {"reading": "file", "embedding": "passage", "writing": "index"}
-
     def __enter__(self) -> _Bar:
-        self._stage, self._bar = "", None
+        self._stage, self._bar = "", cast(Any, None)
         return self
 
     def show(self, progress: Any) -> None:
@@ -131,8 +138,8 @@ class _Bar:
         if progress.stage != self._stage:
             self.__exit__()
             self._stage = progress.stage
-            unit = f" {self._UNITS[progress.stage]}"
-            self._bar: Any = tqdm(desc=progress.stage, total=progress.total, unit=unit, file=sys.stderr, dynamic_ncols=True)
+            unit = f" {_UNITS[progress.stage]}"
+            self._bar = tqdm(desc=progress.stage, total=progress.total, unit=unit, file=sys.stderr, dynamic_ncols=True)
         self._bar.update(progress.done - self._bar.n)
 
     def __exit__(self, *_: object) -> None:

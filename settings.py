@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     lexical_weight: Share = Field(0.15, description="weight of BM25 beside the vectors, whose weight is 1")
 
     evidence_sentences: int = Field(6, ge=1, le=20, description="sentences put before the model")
-    refuse_below: Share = Field(0.5, description="confidence under which no answer is written, 0 to 1")
+    refuse_below: Share = Field(0.3, description="confidence under which no answer is written, 0 to 1")
     context_tokens: int = Field(4096, ge=1024, le=131072, description="prompt and answer together, in tokens")
     answer_tokens: int = Field(256, ge=16, le=4096, description="longest answer, in tokens")
 
@@ -76,9 +76,8 @@ def load_settings(home: str | Path | None = None, **flags: Any) -> Settings:
     if home is not None:
         given["home"] = home
     _refuse_unknown(given, "the arguments")
-    environment = {
-        key[len(ENV_PREFIX) :].lower() for key, value in os.environ.items() if key.upper().startswith(ENV_PREFIX) and value
-    }
+    variables = [key for key, value in os.environ.items() if value and key.upper().startswith(ENV_PREFIX)]
+    environment = {key[len(ENV_PREFIX) :].lower() for key in variables}
     _refuse_unknown(environment, "the environment", ENV_PREFIX)
     path = Path(FILE_NAME)
     try:

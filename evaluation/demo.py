@@ -1,6 +1,6 @@
 """The demo questions, asked over the demo archive: is the right sentence cited, is the rest refused?
 
-    python -m evaluation.demo [--kind figure] [--only q003] [--show]
+python -m evaluation.demo [--kind figure] [--only q003] [--show]
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def right(item: dict[str, Any], quotes: list[str]) -> bool:
 def main(kind: str | None, only: str | None, show: bool, out: Path | None) -> None:
     """Ask the demo questions and print what came of them."""
     settings = load_settings(Path(".bench") / "demo")
-    report = update(settings.home, [DEMO / "articles"], configured_embedder(settings), passage_tokens=settings.passage_tokens)
+    report = update(
+        settings.home, [DEMO / "articles"], configured_embedder(settings), passage_tokens=settings.passage_tokens
+    )
     items = [json.loads(line) for line in (DEMO / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     items = [item for item in items if kind in (None, item["kind"]) and only in (None, item["id"])]
     counts: dict[str, list[bool]] = defaultdict(list)

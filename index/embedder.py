@@ -105,7 +105,7 @@ class SentenceTransformerEmbedder:
         return self._question(question)  # asked for by every stage of an answer
 
     def _embed_question(self, question: str) -> Vectors:
-        vector = self._encode([self._model.prompts.get("query", "") + question])[0]
+        vector: Vectors = self._encode([self._model.prompts.get("query", "") + question])[0]
         vector.flags.writeable = False
         return vector
 
@@ -121,7 +121,8 @@ class SentenceTransformerEmbedder:
                 texts, batch_size=self._batch_size, show_progress_bar=False, convert_to_tensor=True
             )
         vectors: Vectors = encoded.float().cpu().numpy()
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
 
 
 def _computes_bfloat16() -> bool:

@@ -47,7 +47,8 @@ CREATE TABLE articles (
     id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, title TEXT NOT NULL, text TEXT NOT NULL, source TEXT, url TEXT,
     published TEXT, author TEXT, language TEXT
 ) WITHOUT ROWID;
-CREATE TABLE passages (row INTEGER PRIMARY KEY, article_id TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL);
+CREATE TABLE passages (row INTEGER PRIMARY KEY, article_id TEXT NOT NULL, start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL);
 """
 _ARTICLE_COLUMNS = "id, title, text, source, url, published, author, language"
 
@@ -232,7 +233,9 @@ def in_memory(store: ArticleStore, passages: list[Passage], vectors: Vectors) ->
     return Generation("memory", store, VectorIndex.build(vectors), index_passages(store, passages))
 
 
-def write(folder: Path, store: ArticleStore, vectors: Vectors, passages: list[Passage], about: dict[str, object]) -> None:
+def write(
+    folder: Path, store: ArticleStore, vectors: Vectors, passages: list[Passage], about: dict[str, object]
+) -> None:
     """Complete the generation in `folder`, where `store` already is: files, manifest, all fsynced."""
     store.put_passages(passages)
     lexical = index_passages(store, passages)

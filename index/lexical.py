@@ -30,7 +30,7 @@ _SNOWBALL = {
 
 
 def _fold(text: str) -> str:
-    """Put in lower case without the accents of Latin letters, which readers leave out and headlines in capitals lose."""
+    """Put in lower case without the accents of Latin letters, which readers leave out and capitals lose."""
     lower = text.lower().replace("œ", "oe")
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", lower)))
 

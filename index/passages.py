@@ -7,6 +7,7 @@ that offsets are sums of lengths and cannot be wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,8 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter, TextSplitte
 
 from index.articles import Article
 from index.sentences import split
+
+_SLACK = 1.1  # sentences do not divide evenly
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -54,15 +57,23 @@ def cut(article: Article, longest: int, count_tokens: CountTokens) -> list[Passa
             tokens[piece] = max(count_tokens([piece])[0], 1)
         return tokens[piece]
 
-    options = {"chunk_size": longest, "chunk_overlap": 0, "length_function": length, "strip_whitespace": False}
+    # of nearly equal size, rather than full ones and a last with a sentence in it
+    total = sum(map(length, pieces))
+    target = min(longest, math.ceil(total / math.ceil(total / longest) * _SLACK)) if total else longest
     by_words = RecursiveCharacterTextSplitter(
-        separators=["\n", "; ", ", ", " ", ""], keep_separator="end", **options
+        separators=["\n", "; ", ", ", " ", ""],
+        keep_separator="end",
+        chunk_size=longest,
+        chunk_overlap=0,
+        length_function=length,
+        strip_whitespace=False,
     )
+    packer = _SentencePacker(chunk_size=target, chunk_overlap=0, length_function=length, strip_whitespace=False)
     small = [part for piece in pieces for part in ([piece] if length(piece) <= longest else by_words.split_text(piece))]
 
     passages: list[Passage] = []
     end = 0
-    for chunk in _SentencePacker(**options).pack(small):
+    for chunk in packer.pack(small):
         start, end = end, end + len(chunk)
         lead = len(chunk) - len(chunk.lstrip())
         stripped = chunk.strip()

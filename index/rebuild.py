@@ -90,7 +90,9 @@ def update(
         if not rebuild and not counts["added"] and not counts["updated"] and generation.current_name(home):
             _, manifest = generation.read_manifest(home)
             if manifest.passage_tokens == passage_tokens:
-                return Report(**counts, skipped=tuple(skipped), articles=manifest.articles, passages=manifest.passages, embedded=0)
+                return Report(
+                    **counts, skipped=tuple(skipped), articles=manifest.articles, passages=manifest.passages, embedded=0
+                )
 
         passages: list[Passage] = []
         with closing(EmbeddingCache(home, embedder)) as cache:
@@ -131,7 +133,9 @@ def embed_articles(articles: Iterable[Article], embedder: Embedder, passage_toke
         own = cut(article, passage_tokens, embedder.count_tokens)
         if own:
             passages.extend(own)
-            vectors.append(embedder.embed_passages([article.text[p.start : p.end] for p in own], [article.title] * len(own)))
+            vectors.append(
+                embedder.embed_passages([article.text[p.start : p.end] for p in own], [article.title] * len(own))
+            )
     if not passages:
         raise ArchiveError("none of the articles holds any text")
     return generation.in_memory(store, passages, np.concatenate(vectors))
@@ -175,7 +179,10 @@ class EmbeddingCache:
             with self._connection:
                 self._connection.executemany(
                     "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)",
-                    [(self._embedder.fingerprint, digest, vector.tobytes()) for (_, digest), vector in zip(batch, new, strict=True)],
+                    [
+                        (self._embedder.fingerprint, digest, vector.tobytes())
+                        for (_, digest), vector in zip(batch, new, strict=True)
+                    ],
                 )
             progress(Progress("embedding", first + len(batch), len(missing)))
         return vectors, len(missing)

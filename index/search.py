@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ def fuse(dense: NDArray[np.float32], lexical: NDArray[np.float32], lexical_weigh
     both it needs no bottom of a candidate list, and measured better (docs/benchmarks.md).
     """
     relative = lexical / max(float(lexical.max(initial=0.0)), 1e-9)
-    return np.maximum(dense + lexical_weight * relative, 0) / np.float32(1 + lexical_weight)
+    fused = np.maximum(dense + lexical_weight * relative, 0) / (1 + lexical_weight)
+    return fused.astype(np.float32)
 
 
 def say_the_same(one: str, other: str) -> bool:
@@ -114,7 +116,7 @@ def say_the_same(one: str, other: str) -> bool:
 
 def _pairs(text: str) -> set[tuple[str, str]]:
     words = ["", *_WORD.findall(text.lower()), ""]
-    return set(zip(words, words[1:], strict=False))
+    return set(itertools.pairwise(words))
 
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -40,7 +40,9 @@ class VectorIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def search(self, query: Vectors, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int64], Vectors]:
+    def search(
+        self, query: Vectors, k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], Vectors]:
         """Return the rows (m,) and cosine similarities (m,) of the best m ≤ k allowed vectors, best first.
 
         `query` is (d,), unit length; `allowed` is (n,), True where a row may be returned. The filter
@@ -52,7 +54,7 @@ class VectorIndex:
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bits))
-            parameters = faiss.SearchParameters(sel=selector)
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         scores, rows = self._index.search(query[None, :], min(k, len(self)), params=parameters)
         found = rows[0] >= 0  # FAISS pads missing results with -1
         return rows[0][found], scores[0][found]

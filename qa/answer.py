@@ -162,7 +162,7 @@ class Assistant:
             count=settings.evidence_sentences,
             lexical_weight=settings.lexical_weight,
         )
-        sure = confidence(question, hits, evidence, language)
+        sure = confidence(hits, evidence)
         timings = Timings(search=searched, evidence=elapsed())
         yield EvidenceFound(question, evidence, tuple(hits))
 
@@ -266,9 +266,7 @@ def stream(
 
 def answer(question: str, **options: Any) -> Answer:
     """Answer a question; options and errors are those of `stream`."""
-    last = None
-    for last in stream(question, **options):
-        pass
+    *_, last = stream(question, **options)
     assert isinstance(last, Answer)
     return last
 
@@ -278,7 +276,9 @@ def _checked(question: str) -> str:
     if not any(character.isalnum() for character in question):
         raise QuestionError("the question is empty; write one")
     if len(question) > LONGEST_QUESTION:
-        raise QuestionError(f"the question has {len(question)} characters, {LONGEST_QUESTION} at most are read; shorten it")
+        raise QuestionError(
+            f"the question has {len(question)} characters, {LONGEST_QUESTION} at most are read; shorten it"
+        )
     return question
 
 

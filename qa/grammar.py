@@ -9,7 +9,25 @@ from __future__ import annotations
 import json
 
 # A full stop inside a sentence: a decimal, a dotted acronym, an address, or one of these.
-_ABBREVIATIONS = ("M", "MM", "Mme", "Mlle", "Dr", "Pr", "Me", "Mgr", "St", "Ste", "Mr", "Mrs", "Ms", "z.B", "d.h", "Sr", "Sra")
+_ABBREVIATIONS = (
+    "M",
+    "MM",
+    "Mme",
+    "Mlle",
+    "Dr",
+    "Pr",
+    "Me",
+    "Mgr",
+    "St",
+    "Ste",
+    "Mr",
+    "Mrs",
+    "Ms",
+    "z.B",
+    "d.h",
+    "Sr",
+    "Sra",
+)
 
 
 def answer_grammar(count: int, refusal: str, longest: int = 4) -> str:

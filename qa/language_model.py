@@ -102,7 +102,8 @@ class LlamaCppModel:
                 job.pieces.put(error)
 
     def _decode(self, job: _Job) -> Iterator[str]:
-        from llama_cpp import LlamaGrammar, llama_token_to_piece, llama_vocab_is_eog
+        from llama_cpp import llama_token_to_piece, llama_vocab_is_eog
+        from llama_cpp.llama_grammar import LlamaGrammar
 
         model = self._loaded
         tokens = _tokenize(model, job.prompt)

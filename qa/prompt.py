@@ -73,7 +73,11 @@ def answer_prompt(
     kept = tuple(evidence)
     while kept:
         prompt = fill(
-            "answer", language, question=one_line(question), evidence=written(kept, language), language=name_of(language)
+            "answer",
+            language,
+            question=one_line(question),
+            evidence=written(kept, language),
+            language=name_of(language),
         )
         if count_tokens(prompt) <= budget:
             return prompt, kept

@@ -88,10 +88,13 @@ def test_a_follow_up_is_understood(demo: Settings) -> None:
 
 
 def test_articles_given_need_no_index(settings: Settings) -> None:
-    article = {"title": "Le lavoir", "text": "Le lavoir de Sainte-Ombre a été restauré en 2022. Il avait brûlé en 1987."}
+    article = {
+        "title": "Le lavoir",
+        "text": "Le lavoir de Sainte-Ombre a été restauré en 2022. Il avait brûlé en 1987.",
+    }
     made = answer("En quelle année le lavoir a-t-il été restauré ?", articles=[article], settings=settings)
     proven(made)
-    assert [citation.evidence.quote for citation in made.citations][0].endswith("2022.")
+    assert next(citation.evidence.quote for citation in made.citations).endswith("2022.")
 
 
 @pytest.mark.skipif(not SEED.is_dir(), reason="the seed article is not on this machine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts import embedder_contract, language_model_contract
+
 from index.embedder import SentenceTransformerEmbedder
 from qa.language_model import LlamaCppModel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +67,7 @@ def test_evidence_comes_first_then_growing_text_then_the_answer(settings: Settin
     assert isinstance(last, Answer)
     texts = [event.text for event in growing if isinstance(event, PartialAnswer)]
     assert len(texts) == len(growing) > 1
-    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(texts))
     (citation,) = last.citations
     assert citation.evidence.quote == "La mairie paie 340 000 euros de travaux."
     assert citation.evidence in first.evidence
@@ -119,7 +120,7 @@ def test_nothing_within_the_filter_refuses(settings: Settings) -> None:
 def test_filters_reach_the_search(settings: Settings) -> None:
     assistant = Assistant(settings, WordEmbedder(), ScriptedModel("Refus."))
     for options in ({"sources": ["La Dépêche"]}, {"published_before": date(2023, 12, 31)}):
-        made = final(assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL], **options))  # type: ignore[arg-type]
+        made = final(assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL], **options))
         assert {hit.article.title for hit in made.nearest} == {SCHOOL["title"]}
 
 

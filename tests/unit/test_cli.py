@@ -34,7 +34,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def article(tmp_path: Path) -> Path:
     path = tmp_path / "articles" / "pont.txt"
     path.parent.mkdir()
-    path.write_text("Le pont ferme\n\nDate : 2 mars 2024\n\nLa mairie paie les travaux du pont. Il rouvre en mai.", "utf-8")
+    path.write_text(
+        "Le pont ferme\n\nDate : 2 mars 2024\n\nLa mairie paie les travaux du pont. Il rouvre en mai.", "utf-8"
+    )
     return path
 
 
@@ -83,7 +85,9 @@ def test_what_is_skipped_is_named_and_the_rest_goes_on(run: Run, article: Path) 
         pytest.param(["status", "--set", "resultats=3"], "did you mean results?", id="unknown setting"),
         pytest.param(["status", "--set", "results=0"], "results = '0'", id="setting out of range"),
         pytest.param(["models", "path", "qwen"], "unknown model 'qwen'", id="unknown model"),
-        pytest.param(["models", "path", "embeddinggemma-300m"], "sourcier models pull embeddinggemma", id="not fetched"),
+        pytest.param(
+            ["models", "path", "embeddinggemma-300m"], "sourcier models pull embeddinggemma", id="not fetched"
+        ),
         pytest.param(["models", "verify", "embeddinggemma-300m"], "sourcier models pull embeddinggemma", id="verify"),
         pytest.param(["statu"], "No such command", id="unknown command"),
     ],

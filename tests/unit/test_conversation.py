@@ -7,7 +7,9 @@ from fakes import ScriptedModel
 
 from qa.conversation import Turn, standalone
 
-HISTORY = [Turn("Quel était le budget de la ville en 2018 ?", "Le budget de la ville était de 12 millions d'euros [1].")]
+HISTORY = [
+    Turn("Quel était le budget de la ville en 2018 ?", "Le budget de la ville était de 12 millions d'euros [1].")
+]
 
 
 @pytest.mark.parametrize("question", ["Et en 2019 ?", "Pourquoi ?", "Qui l'a voté ?"])

@@ -118,7 +118,7 @@ def test_a_question_without_an_answer_names_no_article(question: dict[str, Any])
 
 def test_the_two_cuts_of_one_dispatch_share_most_of_their_sentences() -> None:
     wire, paper = (
-        {line for line in re.split(r"(?<=[.»])\s+", ARTICLES[f"2023-10-20-crue-bilan-{name}.txt", None]["text"])}
+        set(re.split(r"(?<=[.»])\s+", ARTICLES[f"2023-10-20-crue-bilan-{name}.txt", None]["text"]))
         for name in ("avp", "courrier")
     )
     assert len(wire & paper) >= 6

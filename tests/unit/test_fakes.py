@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts import WRITE, embedder_contract, language_model_contract
 from fakes import ScriptedModel, WordEmbedder
+
 from qa.prompt import Message, Prompt
 
 PROMPT = Prompt((Message("user", "Quoi ?"),))

@@ -49,7 +49,9 @@ def test_rooms_import_one_way(room: str) -> None:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    rooms = [module(path) for room in ("errors", "settings", "models", "index", "qa", "cli", "app") for path in files(room)]
+    rooms = [
+        module(path) for room in ("errors", "settings", "models", "index", "qa", "cli", "app") for path in files(room)
+    ]
     code = f"import sys, {', '.join(rooms)}; print(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,

@@ -13,7 +13,9 @@ from index.articles import Article, Draft, make_article
 from index.passages import Passage, cut
 from index.sentences import split
 
-WORDS = st.sampled_from("Non oui. Non. la, crue; 2024. M. pont ! « » … anticonstitutionnellement".split())
+WORDS = st.sampled_from(
+    ["Non", "oui.", "Non.", "la,", "crue;", "2024.", "M.", "!", "«", "…", "anticonstitutionnellement"]
+)
 TEXTS = st.lists(WORDS | st.sampled_from(["\n", "\n\n"]), min_size=1, max_size=60).map(" ".join)
 COUNTS: dict[str, Callable[[Sequence[str]], list[int]]] = {
     "words": lambda texts: [len(text.split()) for text in texts],

@@ -13,9 +13,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-
-from errors import ArchiveBusyError, ArchiveError, ArticleError, DamagedArchiveError, IncompatibleArchiveError, NoArchiveError
 from fakes import WordEmbedder
+
+from errors import (
+    ArchiveBusyError,
+    ArchiveError,
+    ArticleError,
+    DamagedArchiveError,
+    IncompatibleArchiveError,
+    NoArchiveError,
+)
 from index.generation import FORMAT, open_current, status
 from index.rebuild import Progress, Report, update
 from index.search import Hit, search
@@ -139,8 +146,8 @@ class TestWhatIsDoneAnew:
         assert report.articles == 3
 
     def test_progress_goes_up_to_the_total_of_each_stage(self, archive: Archive) -> None:
-        rows = [{"title": f"Dépêche {n}", "text": f"La dépêche {n} est courte.", "url": "https://a.example/"} for n in range(5)]
-        (archive.articles / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        rows = [json.dumps({"title": f"Dépêche {number}", "text": "Une dépêche."}) for number in range(5)]
+        (archive.articles / "rows.jsonl").write_text("\n".join(rows))
         (archive.articles / "vide.jsonl").write_text("\n")
         archive.write("a.md", "---\nurl: https://a.example/\n---\nUn texte.")
         archive.write("b.md", "---\nurl: https://a.example/\n---\nUn texte, mis à jour.")
@@ -155,7 +162,8 @@ class TestWhatIsDoneAnew:
             assert len({total for _, total in done}) == 1
             assert done[0][0] == 0
             assert done[-1][0] == done[-1][1] > 0
-        assert [progress.done for progress in told if progress.stage == "embedding"] == [0, 32, 64, archive.embedder.embedded]
+        embedding = [progress.done for progress in told if progress.stage == "embedding"]
+        assert embedding == [0, 32, 64, archive.embedder.embedded]
 
 
 class TestRefusals:
@@ -170,7 +178,7 @@ class TestRefusals:
         (archive.articles / "image.png").write_bytes(b"\x89PNG")
         for paths, message in (
             ([archive.articles / "vide"], r"no article found in .*vide$"),
-            ([archive.articles / "image.png"], r"no article found in .*image\.png \(.*image\.png: files of this kind.*\)$"),
+            ([archive.articles / "image.png"], r"no article found in .*image\.png \(.*image\.png: files of this .*\)$"),
             ([], "the index is empty; name files or folders of articles"),
         ):
             with pytest.raises(ArchiveError, match=message) as caught:
@@ -211,7 +219,7 @@ class TestRefusals:
             lambda: archive.update(archive.articles),
             lambda: archive.update(rebuild=True),
         ):
-            with pytest.raises(IncompatibleArchiveError, match=rf"has format {FORMAT + 1}, .* reads up to {FORMAT}; update"):
+            with pytest.raises(IncompatibleArchiveError, match=rf"format {FORMAT + 1}, .* up to {FORMAT}; update"):
                 call()
 
     @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import WordEmbedder
 from index.articles import Article, Draft, make_article
 from index.generation import ArticleStore, Generation, in_memory
 from index.lexical import question_tokens
@@ -19,8 +19,8 @@ from index.rebuild import embed_articles
 from index.search import Hit, fuse, say_the_same, search
 
 EMBEDDER = WordEmbedder()
-SUBJECTS = "pont budget école rivière musée maternité incendie usine bibliothèque ferry festival sécheresse".split()
-VERBS = "débordé fermé rouvert brûlé voté".split()
+SUBJECTS = ("pont", "budget", "école", "rivière", "musée", "hôpital", "feu", "usine", "gare", "ferry", "bal", "lac")
+VERBS = ("débordé", "fermé", "rouvert", "brûlé", "voté")
 
 
 def article(title: str, text: str, **more: Any) -> Article:
@@ -57,7 +57,10 @@ class TestFilters:
         found = {hit.article.published for hit in find(small, "rivière", **days)}
         assert found == {date(2021, month, 15) for month in (3, 4, 5, 6)}
         days = {"published_after": date(2021, 3, 16), "published_before": date(2021, 6, 14)}
-        assert {hit.article.published for hit in find(small, "rivière", **days)} == {date(2021, 4, 15), date(2021, 5, 15)}
+        assert {hit.article.published for hit in find(small, "rivière", **days)} == {
+            date(2021, 4, 15),
+            date(2021, 5, 15),
+        }
 
     def test_one_end_only(self, small: Generation) -> None:
         assert len(find(small, "pont", results=60, published_before=date(2020, 3, 15))) == 3
@@ -71,17 +74,26 @@ class TestFilters:
             ]
         )
         day = date(2024, 5, 31)
-        assert [hit.article.title for hit in find(generation, "pont", published_after=day, published_before=day)] == ["Un"]
+        assert [hit.article.title for hit in find(generation, "pont", published_after=day, published_before=day)] == [
+            "Un"
+        ]
         assert len(find(generation, "pont")) == 2
 
     def test_sources(self, small: Generation) -> None:
         assert {hit.article.source for hit in find(small, "pont", sources=["AVP"])} == {"AVP"}
-        assert {hit.article.source for hit in find(small, "pont", results=30, sources=["AVP", "Courrier"])} == {"AVP", "Courrier"}
+        assert {hit.article.source for hit in find(small, "pont", results=30, sources=["AVP", "Courrier"])} == {
+            "AVP",
+            "Courrier",
+        }
 
     def test_all_at_once(self, small: Generation) -> None:
-        hits = find(small, "pont", published_after=date(2021, 1, 1), published_before=date(2021, 12, 31), sources=["AVP"])
+        hits = find(
+            small, "pont", published_after=date(2021, 1, 1), published_before=date(2021, 12, 31), sources=["AVP"]
+        )
         assert len(hits) == 6
-        assert {(hit.article.source, hit.article.published.year) for hit in hits if hit.article.published} == {("AVP", 2021)}
+        assert {(hit.article.source, hit.article.published.year) for hit in hits if hit.article.published} == {
+            ("AVP", 2021)
+        }
 
     @pytest.mark.parametrize(
         "filters",
@@ -107,7 +119,9 @@ class TestOrder:
     def test_is_that_of_brute_force(self, small: Generation, question: str, weight: float) -> None:
         rows = range(len(small.passages))
         articles = [small.store.article(passage.article_id) for passage in small.passages]
-        vectors = EMBEDDER.embed_passages([article.text for article in articles], [article.title for article in articles])
+        vectors = EMBEDDER.embed_passages(
+            [article.text for article in articles], [article.title for article in articles]
+        )
         dense = vectors @ EMBEDDER.embed_question(question)
         lexical = small.lexical.scores(question_tokens(question, ["fr"]))
         most = max(lexical.max(), 1e-9)
@@ -121,7 +135,9 @@ class TestOrder:
         place = {article.id: row for row, article in enumerate(articles)}
         for hit in hits:
             row = place[hit.article.id]
-            assert (hit.score, hit.dense, hit.lexical) == pytest.approx((fused[row], dense[row], lexical[row]), abs=1e-5)
+            assert (hit.score, hit.dense, hit.lexical) == pytest.approx(
+                (fused[row], dense[row], lexical[row]), abs=1e-5
+            )
 
     def test_the_best_is_first(self, small: Generation) -> None:
         assert find(small, "Numéro 33")[0].article.title == "Numéro 33"
@@ -155,7 +171,9 @@ class TestFuse:
         assert fuse(nothing[:0], nothing[:0], 0.25).tolist() == []
 
 
-DISPATCH = "Le bilan de la crue de l'Orselle s'élève à {} morts, selon la préfecture, qui a ouvert une enquête mardi matin."
+DISPATCH = (
+    "Le bilan de la crue de l'Orselle s'élève à {} morts, selon la préfecture, qui a ouvert une enquête mardi matin."
+)
 
 
 class TestRepeats:
@@ -194,7 +212,9 @@ class TestRepeats:
             pytest.param(DISPATCH.format(120), DISPATCH.format(150), False, id="another figure"),
             pytest.param(DISPATCH, DISPATCH.upper(), True, id="capitals"),
             pytest.param(DISPATCH, DISPATCH.replace("mardi matin", "mardi"), True, id="retouched"),
-            pytest.param("Le pont est fermé.", "Le pont est rouvert au public depuis ce matin.", False, id="other news"),
+            pytest.param(
+                "Le pont est fermé.", "Le pont est rouvert au public depuis ce matin.", False, id="other news"
+            ),
             pytest.param("", "", True, id="empty"),
         ],
     )

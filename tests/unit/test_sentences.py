@@ -10,10 +10,9 @@ from index.articles import clean
 from index.sentences import split
 
 # What sentences are made of, and what misleads: drawn from this, texts are nearly French.
-PARTS = st.sampled_from(
-    [*"Le suspect a été arrêté en 2024 M MM Mme A.F.P. U.S. z.B. art p n° 3 3. 3,5 1.5 Mai Elle".split(),
-     *". . . ? ! … « » \" ( ) – • - · * : ; , ' ’".split(), " ", " ", " ", "\n", "\n\n", "e\u0301", "東京", "。", "👩‍🚒", "\u00a0"]
-)  # fmt: skip
+WORDS = "Le suspect a été arrêté en 2024 M MM Mme A.F.P. U.S. z.B. art p n° 3 3. 3,5 1.5 Mai Elle 東京 e\u0301 👩‍🚒"
+MARKS = ". . . ? ! … « » \" ( ) – • - · * : ; , ' ’ 。"
+PARTS = st.sampled_from([*WORDS.split(), *MARKS.split(), *(" ", " ", " ", "\n", "\n\n", "\u00a0")])
 TEXTS = st.lists(PARTS, max_size=30).map("".join) | st.text(max_size=40)
 
 

@@ -49,7 +49,9 @@ def test_an_empty_variable_is_not_set(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("given", ["flag", "environment"])
-def test_the_file_of_a_home_given_either_way_is_read(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_a_home_given_either_way_is_read(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, "port = 1001")
     monkeypatch.setenv("HOME", str(tmp_path.parent))
     home = f"~/{tmp_path.name}"

@@ -21,7 +21,9 @@ def vectors() -> Vectors:
     return unit
 
 
-def check(index: VectorIndex, vectors: Vectors, query: Vectors, k: int, allowed: NDArray[np.bool_] | None = None) -> None:
+def check(
+    index: VectorIndex, vectors: Vectors, query: Vectors, k: int, allowed: NDArray[np.bool_] | None = None
+) -> None:
     rows, scores = index.search(query, k, allowed)
     exact = vectors @ query
     may = np.flatnonzero(allowed) if allowed is not None else np.arange(N)

@@ -14,7 +14,8 @@ from qa.verify import cited_answer
 ARTICLE = Article("a" * 32, "Le pont", "Le pont ferme. Il rouvre en mai. La mairie paie.")
 PASSAGE = Passage(ARTICLE.id, 0, len(ARTICLE.text))
 EVIDENCE = tuple(
-    Evidence(number, ARTICLE, PASSAGE, start, end, 0.5) for number, (start, end) in enumerate([(0, 14), (15, 32), (33, 48)], 1)
+    Evidence(number, ARTICLE, PASSAGE, start, end, 0.5)
+    for number, (start, end) in enumerate([(0, 14), (15, 32), (33, 48)], 1)
 )
 
 
@@ -24,7 +25,9 @@ EVIDENCE = tuple(
         pytest.param("Le pont ferme [1].", "Le pont ferme [1].", [1], id="as the grammar writes it"),
         pytest.param("Il rouvre en mai[2][1].", "Il rouvre en mai [2][1].", [2, 1], id="two markers"),
         pytest.param("Il ferme [1]. Il rouvre [2].", "Il ferme [1]. Il rouvre [2].", [1, 2], id="two sentences"),
-        pytest.param("Il ferme. [1] Il rouvre. [2]", "Il ferme [1]. Il rouvre [2].", [1, 2], id="marker after the stop"),
+        pytest.param(
+            "Il ferme. [1] Il rouvre. [2]", "Il ferme [1]. Il rouvre [2].", [1, 2], id="marker after the stop"
+        ),
         pytest.param("Il ferme [9].", "", [], id="marker of a sentence that is not there"),
         pytest.param("Il ferme [0].", "", [], id="marker zero"),
         pytest.param("Il ferme [9][1].", "Il ferme [1].", [1], id="only the real marker stays"),
