@@ -93,12 +93,17 @@ def start(blocks: gr.Blocks, settings: Settings) -> str:
     return f"http://{settings.host}:{settings.port}"
 
 
-def serve(settings: Settings, warm: Callable[[], None] | None = None) -> None:
-    """Serve the page until interrupted; `warm` runs beside it once it is up, to load the models."""
+def serve(settings: Settings) -> None:
+    """Serve the page until interrupted; the models load beside it once it is up.
+
+    Raises ModelMissingError where their weights are not here, and what `start` raises.
+    """
+    import qa
+
+    assistant = qa.assistant(settings)
     blocks = build(settings)
     print(f"Sourcier: {start(blocks, settings)}", flush=True)
-    if warm is not None:
-        threading.Thread(target=warm, name="sourcier-warm", daemon=True).start()
+    threading.Thread(target=assistant.warm, name="sourcier-warm", daemon=True).start()
     blocks.block_thread()
 
 

@@ -69,9 +69,12 @@ def main() -> None:
 @click.option("--source", "sources", multiple=True, help="Only articles of this source; may be given several times.")
 def ask(settings: Settings, question: str, as_json: bool, **filters: Any) -> None:
     """Answer QUESTION from the archive."""
-    from qa import answer
+    from qa import Answer, EvidenceFound, stream
 
-    made = answer(question, settings=settings, **filters)
+    for event in stream(question, settings=settings, **filters):
+        if isinstance(event, EvidenceFound) and sys.stderr.isatty():
+            click.echo(f"{len(event.evidence)} sentences found, writing the answer…", err=True)
+    made = cast(Answer, event)
     if as_json:
         click.echo(json.dumps(made.as_json(), ensure_ascii=False, indent=2))
         return

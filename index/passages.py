@@ -7,6 +7,7 @@ that offsets are sums of lengths and cannot be wrong.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter, TextSplitte
 
 from index.articles import Article
 from index.sentences import split
+
+# It warns of each sentence that is longer than the size aimed at, which is as it should be.
+logging.getLogger("langchain_text_splitters.base").setLevel(logging.ERROR)
 
 _SLACK = 1.1  # sentences do not divide evenly
 

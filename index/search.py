@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,15 +109,15 @@ def say_the_same(one: str, other: str) -> bool:
     Wire copy is cut and retouched, so not equality; but "120 morts" and "150 morts" differ, however
     alike the rest is.
     """
-    if set(_FIGURE.findall(one)) != set(_FIGURE.findall(other)):
-        return False
-    pairs, others = _pairs(one), _pairs(other)
-    return len(pairs & others) >= _SAME * len(pairs | others)
+    (figures, pairs), (other_figures, other_pairs) = _gist(one), _gist(other)
+    return figures == other_figures and len(pairs & other_pairs) >= _SAME * len(pairs | other_pairs)
 
 
-def _pairs(text: str) -> set[tuple[str, str]]:
+@lru_cache(maxsize=1024)
+def _gist(text: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """Return the figures of a text and its pairs of neighbouring words."""
     words = ["", *_WORD.findall(text.lower()), ""]
-    return set(itertools.pairwise(words))
+    return frozenset(_FIGURE.findall(text)), frozenset(pairwise(words))
 
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from qa.conversation import Turn, standalone
 from qa.evidence import Evidence, confidence, select
 from qa.grammar import answer_grammar
 from qa.language_model import LanguageModel, LlamaCppModel
-from qa.prompt import answer_prompt, wording
+from qa.prompt import answer_prompt, fill, wording
 from qa.verify import Citation, cited_answer
 from settings import Settings, load_settings
 
@@ -117,6 +117,13 @@ class Assistant:
         self._lock = threading.Lock()
         self._opened: Generation | None = None
         self._given: tuple[tuple[str, ...], Generation] | None = None
+
+    def warm(self) -> None:
+        """Load both models and read the fixed part of the prompt, so that the first question waits for neither."""
+        self._embedder.embed_question("?")
+        prompt = fill("answer", "fr", question="?", evidence="", language="French")
+        for _ in self._model.generate(prompt, grammar='root ::= "."', max_tokens=1):
+            pass
 
     def stream(
         self,
