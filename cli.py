@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -36,6 +37,7 @@ class _Group(click.Group):
 def _settings(command: Command) -> Command:
     """Give a command --home and --set; it receives what they make as `settings`."""
 
+    @wraps(command)
     def with_settings(home: Path | None, pairs: tuple[str, ...], **arguments: Any) -> Any:
         flags = {}
         for pair in pairs:
@@ -45,8 +47,6 @@ def _settings(command: Command) -> Command:
             flags[key.strip()] = value.strip()
         return command(settings=load_settings(home, **flags), **arguments)
 
-    with_settings.__name__, with_settings.__doc__ = command.__name__, command.__doc__
-    with_settings.__dict__.update(command.__dict__)
     click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")(
         with_settings
     )

@@ -9,6 +9,7 @@ from typing import Any
 # is sure, a short text is judged among these: those of the prompts first, then their neighbours.
 COMMON = ("fr", "en", "de", "es", "it", "pt", "nl")
 _SURE = 0.999
+_LAST_LATIN = "\u024f"  # other scripts are none of these languages
 
 
 @lru_cache(maxsize=2)
@@ -29,6 +30,10 @@ def detect(text: str) -> str:
     if not any(character.isalpha() for character in text):
         return "fr"
     language, probability = _identifier(common=False).classify(text[:5000])
-    if language in COMMON or probability >= _SURE:
+    if (
+        language in COMMON
+        or probability >= _SURE
+        or any(character > _LAST_LATIN for character in text if character.isalpha())
+    ):
         return str(language)
     return str(_identifier(common=True).classify(text[:5000])[0])

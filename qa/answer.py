@@ -189,7 +189,7 @@ class Assistant:
                 first_word = first_word or elapsed()
                 reply += piece
                 yield PartialAnswer(reply)
-            text, citations = cited_answer(reply, evidence)
+            text, citations = cited_answer(reply, evidence, language)
         yield Answer(
             question=question,
             text=text or refusal,

@@ -13,10 +13,12 @@ from index.embedder import Embedder
 from index.lexical import LexicalIndex, question_tokens, tokens
 from index.passages import Passage
 from index.search import Hit, fuse, say_the_same
-from index.sentences import split
+from index.sentences import Sentence, split
 
 # Only the sentences of the best passages are embedded, since each costs about 60 ms on two cores.
 PASSAGES_READ = 4
+_LONGEST_HEADING = 90  # characters
+_STOPS = tuple(".!?…:;,")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ def select(
         (hit, sentence.start, sentence.end)
         for hit in hits[:PASSAGES_READ]
         for sentence in split(hit.article.text, hit.article.language)
-        if hit.passage.start <= sentence.start and sentence.end <= hit.passage.end
+        if hit.passage.start <= sentence.start
+        and sentence.end <= hit.passage.end
+        and not _is_heading(hit.article.text, sentence)
     ]
     if not found:
         return ()
@@ -81,6 +85,19 @@ def select(
         for number, place in enumerate(chosen, 1)
         for hit, start, end in (found[place],)
     )
+
+
+def _is_heading(text: str, sentence: Sentence) -> bool:
+    """True for a short line without a full stop: it announces what a sentence below it says.
+
+    What stands behind a bullet is no heading.
+    """
+    line_start, line_end = text.rfind("\n", 0, sentence.start) + 1, text.find("\n", sentence.end)
+    rest = text[line_start : sentence.start] + (
+        text[sentence.end : line_end] if line_end >= 0 else text[sentence.end :]
+    )
+    last = text[sentence.start : sentence.end].rstrip("\"'»”’) ")[-1:]
+    return not rest.strip() and sentence.end - sentence.start <= _LONGEST_HEADING and last not in ".!?…:;,"
 
 
 # Logistic regression of "something answers" on `signals`, fitted by evaluation/confidence.py on the

@@ -15,6 +15,10 @@ import psutil
 
 from errors import ModelError, QuestionError
 from qa.prompt import Prompt
+from qa.sampling import GrammarGreedy
+
+# Tokens of a prompt; between two such batches, a request that was given up is noticed.
+_READ_AT_ONCE = 256
 
 
 class LanguageModel(Protocol):
@@ -103,7 +107,6 @@ class LlamaCppModel:
 
     def _decode(self, job: _Job) -> Iterator[str]:
         from llama_cpp import llama_token_to_piece, llama_vocab_is_eog
-        from llama_cpp.llama_grammar import LlamaGrammar
 
         model = self._loaded
         tokens = _tokenize(model, job.prompt)
@@ -112,16 +115,26 @@ class LlamaCppModel:
                 f"the prompt has {len(tokens)} tokens and the answer may have {job.max_tokens}, but the context holds"
                 f" {self.context_tokens}; ask a shorter question or raise context_tokens"
             )
-        grammar = LlamaGrammar.from_string(job.grammar, verbose=False)
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+        # what the context holds of the same beginning is not read again; the last token is, for its logits
+        kept = model.longest_token_prefix(model.input_ids[: model.n_tokens].tolist(), tokens[:-1])
+        model.n_tokens = kept
+        for first in range(kept, len(tokens), _READ_AT_ONCE):
+            model.eval(tokens[first : first + _READ_AT_ONCE])
+            yield ""
+
         vocabulary, buffer = model._model.vocab, ctypes.create_string_buffer(256)
-        for count, token in enumerate(model.generate(tokens, temp=0.0, repeat_penalty=1.0, grammar=grammar), 1):
-            if llama_vocab_is_eog(vocabulary, token):
-                return
-            size = llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, False)
-            yield decoder.decode(buffer.raw[: max(size, 0)])
-            if count == job.max_tokens:
-                return
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
+        sampler = GrammarGreedy(model, job.grammar)
+        try:
+            for _ in range(job.max_tokens):
+                token = sampler.choose()
+                if llama_vocab_is_eog(vocabulary, token):
+                    return
+                size = llama_token_to_piece(vocabulary, token, buffer, len(buffer), 0, False)
+                yield decoder.decode(buffer.raw[: max(size, 0)])
+                model.eval([token])
+        finally:
+            sampler.close()
 
 
 def _load(path: Path, context_tokens: int, threads: int) -> Any:

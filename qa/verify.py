@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from index.lexical import tokens
 from qa.evidence import Evidence
 
 # A sentence of an answer: words, its markers, and the full stop behind them.
 _CITED = re.compile(r"(?P<words>[^\[\]\n]*[^\[\]\s])\s*(?P<markers>(?:\s?\[\d+\])+)[.!?]?", re.UNICODE)
 _MARKER = re.compile(r"\[(\d+)\]")
+_CLEARLY = 0.1  # of the words of a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,12 @@ class Citation:
     positions: tuple[int, ...]
 
 
-def cited_answer(reply: str, evidence: Sequence[Evidence]) -> tuple[str, tuple[Citation, ...]]:
+def cited_answer(reply: str, evidence: Sequence[Evidence], language: str) -> tuple[str, tuple[Citation, ...]]:
     """Return the sentences of a reply that cite evidence, as "Words [1].", and their citations.
 
     Left out: markers that point at nothing, sentences with no other, a sentence said before, and
-    an end that was cut off before its marker. Citations are in the order of their first marker.
+    an end that was cut off before its marker. A sentence that cites another than the one it was
+    taken from gets that one's marker. Citations are in the order of their first marker.
     """
     known = {item.number: item for item in evidence}
     sentences: dict[str, list[int]] = {}
@@ -41,7 +44,7 @@ def cited_answer(reply: str, evidence: Sequence[Evidence]) -> tuple[str, tuple[C
         words = match["words"].strip().rstrip(".").strip()
         markers = [int(number) for number in _MARKER.findall(match["markers"]) if int(number) in known]
         if words and markers:
-            sentences.setdefault(words, list(dict.fromkeys(markers)))
+            sentences.setdefault(words, _better(words, list(dict.fromkeys(markers)), known, language))
 
     text = ""
     positions: dict[int, list[int]] = {}
@@ -52,3 +55,15 @@ def cited_answer(reply: str, evidence: Sequence[Evidence]) -> tuple[str, tuple[C
             text += f"[{marker}]"
         text += "" if words.endswith(("!", "?", "…")) else "."
     return text, tuple(Citation(marker, known[marker], tuple(places)) for marker, places in positions.items())
+
+
+def _better(words: str, markers: list[int], known: dict[int, Evidence], language: str) -> list[int]:
+    """Return the markers as they are, or the one whose sentence holds clearly more of the words."""
+    stems = set(tokens(words, language))
+
+    def shared(number: int) -> float:
+        held = set(tokens(known[number].quote, known[number].article.language))
+        return len(stems & held) / max(len(stems), 1)
+
+    best = max(known, key=shared)
+    return [best] if shared(best) > max(map(shared, markers)) + _CLEARLY else markers

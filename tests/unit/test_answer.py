@@ -167,7 +167,7 @@ def test_one_assistant_serves_many_threads(settings: Settings) -> None:
 @given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=40))
 def test_any_split_of_a_reply_gives_the_same_answer(sizes: list[int]) -> None:
     settings = load_settings("/nonexistent", refuse_below=0.0)
-    reply = "La mairie paie 340 000 euros [1]. Le chantier dure six mois [2]."
+    reply = "La mairie paie 340 000 euros [2]. Le chantier dure six mois [3]."
     pieces, rest = [], reply
     for size in sizes:
         pieces.append(rest[:size])

@@ -25,6 +25,9 @@ EVIDENCE = tuple(
         pytest.param("Le pont ferme [1].", "Le pont ferme [1].", [1], id="as the grammar writes it"),
         pytest.param("Il rouvre en mai[2][1].", "Il rouvre en mai [2][1].", [2, 1], id="two markers"),
         pytest.param("Il ferme [1]. Il rouvre [2].", "Il ferme [1]. Il rouvre [2].", [1, 2], id="two sentences"),
+        pytest.param("La mairie paie [1].", "La mairie paie [3].", [3], id="taken from another than it cites"),
+        pytest.param("La mairie paie [3][1].", "La mairie paie [3][1].", [3, 1], id="one of two is the one"),
+        pytest.param("Tout va bien [2].", "Tout va bien [2].", [2], id="taken from none"),
         pytest.param(
             "Il ferme. [1] Il rouvre. [2]", "Il ferme [1]. Il rouvre [2].", [1, 2], id="marker after the stop"
         ),
@@ -40,14 +43,14 @@ EVIDENCE = tuple(
     ],
 )
 def test_reply(reply: str, text: str, markers: list[int]) -> None:
-    made, citations = cited_answer(reply, EVIDENCE)
+    made, citations = cited_answer(reply, EVIDENCE, "fr")
     assert made == text
     assert [citation.marker for citation in citations] == markers
 
 
 @given(st.text(alphabet=st.sampled_from("ab é.?![]0123456789\n"), max_size=60))
 def test_every_position_holds_its_marker(reply: str) -> None:
-    text, citations = cited_answer(reply, EVIDENCE)
+    text, citations = cited_answer(reply, EVIDENCE, "fr")
     for citation in citations:
         assert list(citation.positions) == sorted(set(citation.positions))
         for position in citation.positions:
@@ -55,4 +58,4 @@ def test_every_position_holds_its_marker(reply: str) -> None:
         assert citation.evidence.quote == ARTICLE.text[citation.evidence.start : citation.evidence.end]
     assert text.count("[") == sum(len(citation.positions) for citation in citations)
     assert bool(text) == bool(citations)
-    assert cited_answer(text, EVIDENCE)[0] == text
+    assert cited_answer(text, EVIDENCE, "fr")[0] == text
