@@ -101,9 +101,9 @@ def _is_heading(text: str, sentence: Sentence) -> bool:
 
 
 # Logistic regression of "something answers" on `signals`, fitted by evaluation/confidence.py on the
-# first half of PIAF v1.0 (300 questions, each with and without its paragraph), 2026-11-22.
-_INTERCEPT = -3.76
-_WEIGHTS = (4.79, 8.82, 3.29)
+# first half of PIAF v1.0 (300 questions, seed 0, each with and without its paragraph), 2026-11-22.
+_INTERCEPT = -3.53
+_WEIGHTS = (4.40, 7.34, 4.65)
 
 
 def signals(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> tuple[float, float, float]:

@@ -155,7 +155,7 @@ def _tokenize(model: Any, prompt: Prompt) -> list[int]:
     """Tokenize a prompt; control tokens come from the chat template only, never from what fills it."""
     holes = [f"SOURCIERHOLE{place}ELOHREICRUOS" for place in range(len(prompt.messages))]
     rest = _apply_template(model, [message.role for message in prompt.messages], holes)
-    tokens: list[int] = []
+    tokens = [model.token_bos()] if model._model.add_bos_token() else []
     for hole, message in zip(holes, prompt.messages, strict=True):
         before, _, rest = rest.partition(hole)
         tokens += model.tokenize(before.encode(), add_bos=False, special=True)
