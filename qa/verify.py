@@ -58,12 +58,17 @@ def cited_answer(reply: str, evidence: Sequence[Evidence], language: str) -> tup
 
 
 def _better(words: str, markers: list[int], known: dict[int, Evidence], language: str) -> list[int]:
-    """Return the markers as they are, or the one whose sentence holds clearly more of the words."""
+    """Return the markers as they are, or the one whose sentence holds clearly more of the words.
+
+    Only among sentences in the language of the answer: across languages, words say nothing.
+    """
+    comparable = {number: item for number, item in known.items() if item.article.language == language}
+    if not comparable.keys() >= set(markers):
+        return markers
     stems = set(tokens(words, language))
 
     def shared(number: int) -> float:
-        held = set(tokens(known[number].quote, known[number].article.language))
-        return len(stems & held) / max(len(stems), 1)
+        return len(stems & set(tokens(comparable[number].quote, language))) / max(len(stems), 1)
 
-    best = max(known, key=shared)
+    best = max(comparable, key=shared)
     return [best] if shared(best) > max(map(shared, markers)) + _CLEARLY else markers

@@ -11,7 +11,7 @@ from index.passages import Passage
 from qa.evidence import Evidence
 from qa.verify import cited_answer
 
-ARTICLE = Article("a" * 32, "Le pont", "Le pont ferme. Il rouvre en mai. La mairie paie.")
+ARTICLE = Article("a" * 32, "Le pont", "Le pont ferme. Il rouvre en mai. La mairie paie.", language="fr")
 PASSAGE = Passage(ARTICLE.id, 0, len(ARTICLE.text))
 EVIDENCE = tuple(
     Evidence(number, ARTICLE, PASSAGE, start, end, 0.5)
@@ -46,6 +46,11 @@ def test_reply(reply: str, text: str, markers: list[int]) -> None:
     made, citations = cited_answer(reply, EVIDENCE, "fr")
     assert made == text
     assert [citation.marker for citation in citations] == markers
+
+
+def test_across_languages_a_marker_is_left_alone() -> None:
+    text, _ = cited_answer("La mairie paie [1].", EVIDENCE, "en")
+    assert text == "La mairie paie [1]."
 
 
 @given(st.text(alphabet=st.sampled_from("ab é.?![]0123456789\n"), max_size=60))
