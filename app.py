@@ -86,9 +86,10 @@ def start(blocks: gr.Blocks, settings: Settings) -> str:
 
     try:
         launch(blocks, settings.host, settings.port)
-    except OSError as error:
+    except OSError:
         raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port} ({error}); set another port with SOURCIER_PORT"
+            f"cannot listen on {settings.host}:{settings.port}; another program may be using it: set another port with"
+            " --port or SOURCIER_PORT"
         ) from None
     return f"http://{settings.host}:{settings.port}"
 
