@@ -63,5 +63,5 @@ class GrammarGreedy:
 def _most_probable(logits: NDArray[np.float32], count: int) -> NDArray[Any]:
     """Return the tokens of the `count` greatest logits, in no order."""
     if count == 1:
-        return logits.argmax(keepdims=True)
+        return np.array([logits.argmax()])
     return np.argpartition(-logits, min(count, len(logits)) - 1)[:count]

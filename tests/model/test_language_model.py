@@ -33,7 +33,7 @@ def test_the_grammar_chooses_the_token_that_llama_cpp_chooses(small_model: Llama
     grammar = answer_grammar(2, "Les articles ne le disent pas.")
     ours = "".join(small_model.generate(prompt, grammar=grammar, max_tokens=40))
     model = small_model.load()
-    theirs = []
+    theirs: list[int] = []
     parsed = LlamaGrammar.from_string(grammar, verbose=False)
     for token in model.generate(_tokenize(model, prompt), temp=0.0, repeat_penalty=1.0, grammar=parsed):
         if token in (model.token_eos(), model.token_bos()) or len(theirs) == 40:
