@@ -35,6 +35,19 @@ def test_the_model_is_not_asked(question: str, history: list[Turn]) -> None:
     assert model.prompts == []
 
 
+@pytest.mark.parametrize(
+    ("question", "leans"),
+    [
+        pytest.param("Et qui l’a voté ?", True, id="pronoun"),
+        pytest.param("Pourquoi ?", True, id="one word"),
+        pytest.param("Quel est le prix du pétrole ?", False, id="about something else"),
+    ],
+)
+def test_a_question_that_leans_and_comes_back_as_it_was_gets_the_one_before(question: str, leans: bool) -> None:
+    whole = standalone(question, HISTORY, "fr", ScriptedModel(question))
+    assert whole == (f"{HISTORY[-1].question} {question}" if leans else question)
+
+
 def test_a_reply_that_is_no_question_is_not_used() -> None:
     model = ScriptedModel("Le budget était de")
     assert standalone("Et en 2019 ?", HISTORY, "fr", model) == f"{HISTORY[0].question} Et en 2019 ?"
