@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-# A full stop inside a sentence: a decimal, a dotted acronym, an address, or one of these.
+# After these, a full stop does not end a sentence.
 _ABBREVIATIONS = (
     "M",
     "MM",
@@ -29,6 +29,10 @@ _ABBREVIATIONS = (
     "Sra",
 )
 
+# Characters, or a title in their place: a sentence that does not end by itself still gets its marker
+# before the answer's tokens are used up.
+_LONGEST = 350
+
 
 def answer_grammar(count: int, refusal: str, longest: int = 4) -> str:
     """Return the grammar of answers that cite sentences 1 to `count` in at most `longest` sentences.
@@ -40,9 +44,12 @@ def answer_grammar(count: int, refusal: str, longest: int = 4) -> str:
     return "\n".join(
         (
             f'root ::= {json.dumps(refusal, ensure_ascii=False)} | sentence (" " sentence){{0,{longest - 1}}}',
-            'sentence ::= (title | start) text* marker{1,3} "."',
-            r"start ::= [^\[\]\n.!?; ]",
-            r'text ::= [^\[\]\n.!?] | [.!?] [^\[\]\n.!? ] | " " title',
+            f'sentence ::= (title | quote | start) text{{0,{_LONGEST}}} marker{{1,3}} "."',
+            r'start ::= [^\[\]\n.!?«»“”"; ]',
+            r'text ::= [^\[\]\n.!?«»“”"] | quote | stop',
+            r"""quote ::= "«" [^\[\]\n«»]{1,300} "»" | "“" [^\[\]\n“”]{1,300} "”" | "\"" [^\[\]\n"]{1,300} "\"" """.rstrip(),
+            # in a number, in an acronym, in a title
+            r'stop ::= [0-9] "." [0-9] | [A-Z] ("." [A-Z])+ "."? | " " title',
             f"title ::= {titles}",
             f'marker ::= " "? "[" ({numbers}) "]"',
         )
