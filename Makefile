@@ -37,7 +37,7 @@ run: $(VENV)/.installed weights
 test: $(VENV)/.installed-test weights
 	$(BIN)/sourcier models pull qwen2.5-coder-0.5b > /dev/null
 	tests/browser/chromium.sh
-	$(call step,ruff,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+	$(call step,ruff,$(BIN)/ruff check .; $(BIN)/ruff format --check .)
 	$(call step,mypy,$(BIN)/mypy)
 	$(call step,tests,$(BIN)/pytest)
 

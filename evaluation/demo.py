@@ -58,7 +58,7 @@ def main(kind: str | None, only: str | None, show: bool, out: Path | None) -> No
             verdict["refused though answerable"] = made.refused
         else:
             verdict["refused the unanswerable"] = made.refused
-        verdict["language of the question"] = made.language == item["language"]
+        verdict["language of the question recognised"] = made.language == item["language"]
         for name, value in verdict.items():
             counts[name].append(value)
         for name in ("search", "evidence", "first_word", "total"):

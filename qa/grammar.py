@@ -29,6 +29,8 @@ _ABBREVIATIONS = (
     "Sra",
 )
 
+_QUOTATION_MARKS = (("«", "»"), ("“", "”"), ('\\"', '\\"'))
+
 # Characters, or a title in their place: a sentence that does not end by itself still gets its marker
 # before the answer's tokens are used up.
 _LONGEST = 350
@@ -41,13 +43,14 @@ def answer_grammar(count: int, refusal: str, longest: int = 4) -> str:
     """
     numbers = " | ".join(f'"{number}"' for number in range(1, count + 1))
     titles = " | ".join(f'"{abbreviation}. "' for abbreviation in _ABBREVIATIONS)
+    quotes = " | ".join(rf'"{left}" [^\[\]\n{left}{right}]{{1,300}} "{right}"' for left, right in _QUOTATION_MARKS)
     return "\n".join(
         (
             f'root ::= {json.dumps(refusal, ensure_ascii=False)} | sentence (" " sentence){{0,{longest - 1}}}',
             f'sentence ::= (title | quote | start) text{{0,{_LONGEST}}} marker{{1,3}} "."',
             r'start ::= [^\[\]\n.!?«»“”"; ]',
             r'text ::= [^\[\]\n.!?«»“”"] | quote | stop',
-            r"""quote ::= "«" [^\[\]\n«»]{1,300} "»" | "“" [^\[\]\n“”]{1,300} "”" | "\"" [^\[\]\n"]{1,300} "\"" """.rstrip(),
+            f"quote ::= {quotes}",
             # in a number, in an acronym, in a title
             r'stop ::= [0-9] "." [0-9] | [A-Z] ("." [A-Z])+ "."? | " " title',
             f"title ::= {titles}",
