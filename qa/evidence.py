@@ -15,7 +15,7 @@ from index.passages import Passage
 from index.search import Hit, fuse, say_the_same
 from index.sentences import Sentence, split
 
-# Only the sentences of the best passages are embedded, since each costs about 60 ms on two cores.
+# Only the sentences of the best passages are embedded, since each costs about 100 ms on two cores.
 PASSAGES_READ = 4
 _LONGEST_HEADING = 90  # characters
 _STOPS = tuple(".!?…:;,")
@@ -92,12 +92,9 @@ def _is_heading(text: str, sentence: Sentence) -> bool:
 
     What stands behind a bullet is no heading.
     """
-    line_start, line_end = text.rfind("\n", 0, sentence.start) + 1, text.find("\n", sentence.end)
-    rest = text[line_start : sentence.start] + (
-        text[sentence.end : line_end] if line_end >= 0 else text[sentence.end :]
-    )
-    last = text[sentence.start : sentence.end].rstrip("\"'»”’) ")[-1:]
-    return not rest.strip() and sentence.end - sentence.start <= _LONGEST_HEADING and last not in ".!?…:;,"
+    before, after = text[: sentence.start].rpartition("\n")[2], text[sentence.end :].partition("\n")[0]
+    words = text[sentence.start : sentence.end].rstrip("\"'»”’) ")
+    return not before.strip() and not after.strip() and len(words) <= _LONGEST_HEADING and not words.endswith(_STOPS)
 
 
 # Logistic regression of "something answers" on `signals`, fitted by evaluation/confidence.py on the
