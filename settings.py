@@ -43,11 +43,13 @@ class Settings(BaseSettings):
     passage_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in tokens of the embedder")
     embedding_batch: int = Field(8, ge=1, le=512, description="passages embedded at once")
 
-    results: int = Field(8, ge=1, le=100, description="passages retrieved for a question")
+    results: int = Field(10, ge=1, le=100, description="passages retrieved for a question, and read with it")
     lexical_weight: Share = Field(0.15, description="weight of BM25 beside the vectors, whose weight is 1")
 
-    evidence_sentences: int = Field(6, ge=1, le=20, description="sentences put before the model")
-    refuse_below: Share = Field(0.3, description="confidence under which no answer is written, 0 to 1")
+    evidence_sentences: int = Field(
+        6, ge=1, le=20, description="sentences found to answer from; those put before the model are among them"
+    )
+    refuse_below: Share = Field(0.22, description="confidence under which no answer is written, 0 to 1")
     context_tokens: int = Field(4096, ge=1024, le=131072, description="prompt and answer together, in tokens")
     answer_tokens: int = Field(256, ge=16, le=4096, description="longest answer, in tokens")
 

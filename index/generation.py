@@ -21,7 +21,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -195,13 +195,18 @@ class Generation:
         self.sources = tuple(sorted({source for _, source, _ in facets.values() if source}))
 
     def allowed(
-        self, published_after: date | None, published_before: date | None, sources: Sequence[str]
+        self,
+        published_after: date | None,
+        published_before: date | None,
+        sources: Sequence[str],
+        leave_out: Collection[str] = (),
     ) -> NDArray[np.bool_] | None:
         """Return (n,) bool, True where a passage passes; None without a filter.
 
-        Both dates are included. An article without a date passes no date filter.
+        Both dates are included. An article without a date passes no date filter. `leave_out` are ids
+        of articles.
         """
-        if not (published_after or published_before or sources):
+        if not (published_after or published_before or sources or leave_out):
             return None
         mask = np.ones(len(self.passages), dtype=bool)
         if published_after or published_before:
@@ -212,6 +217,8 @@ class Generation:
             mask &= self._published <= published_before.isoformat()[:10]
         if sources:
             mask &= np.isin(self._sources, list(sources))
+        if leave_out:
+            mask &= np.array([passage.article_id not in leave_out for passage in self.passages])
         return mask
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -56,12 +56,13 @@ def search(
     published_after: date | None = None,
     published_before: date | None = None,
     sources: Sequence[str] = (),
+    leave_out: Collection[str] = (),
 ) -> list[Hit]:
     """Return at most `results` passages, best first, no two of which say the same.
 
     Filters are applied inside the search. Equal scores are in the order of the index.
     """
-    allowed = generation.allowed(published_after, published_before, sources)
+    allowed = generation.allowed(published_after, published_before, sources, leave_out)
     if not generation.passages or (allowed is not None and not allowed.any()):
         return []
     vector = embedder.embed_question(question)

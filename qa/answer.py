@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -19,15 +19,20 @@ from index.language import detect
 from index.rebuild import embed_articles
 from index.search import Hit, search
 from models import locate
+from qa.confidence import Calibration, read_calibration, signals
 from qa.conversation import Turn, standalone
-from qa.evidence import Evidence, confidence, select
-from qa.grammar import answer_grammar
+from qa.disagreement import disagreeing, disagreement
+from qa.evidence import Evidence, likeliest, select, to_be_said
+from qa.grammar import answer_grammar, sentence_grammar
 from qa.language_model import LanguageModel, LlamaCppModel
-from qa.prompt import answer_prompt, fill, wording
-from qa.verify import Citation, cited_answer
+from qa.prompt import answer_prompt, fill, rewrite_prompt, wording
+from qa.reader import Reader, Text, configured_reader
+from qa.short_answer import asks_for_words, short_answer
+from qa.verify import Citation, Statement, verified
 from settings import Settings, load_settings
 
 LONGEST_QUESTION = 1000
+_LONGEST_SENTENCE = 120  # tokens of one that is written again
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,17 @@ class Answer:
     """The answer and its proof; last event of a stream.
 
     `question` is the question as it was understood (a follow-up is completed), `confidence` the
-    probability, 0 to 1, that the evidence answers it, `language` an ISO 639-1 code. `evidence` is
-    what the model was shown, `nearest` the passages found, best first.
+    probability, 0 to 1, that the evidence answers it, `language` an ISO 639-1 code. `short` are the
+    few words of a cited sentence that answer, where the question asks for such. `statements` are the
+    sentences of the text, each with what became of it when it was checked, and those left out.
+    `evidence` is what was found to answer from, `nearest` the passages found, best first.
     """
 
     question: str
     text: str
+    short: str | None
     citations: tuple[Citation, ...]
+    statements: tuple[Statement, ...]
     refused: bool
     confidence: float
     language: str
@@ -80,6 +89,7 @@ class Answer:
         return {
             "question": self.question,
             "answer": self.text,
+            "short": self.short,
             "refused": self.refused,
             "confidence": round(self.confidence, 4),
             "language": self.language,
@@ -87,6 +97,16 @@ class Answer:
                 {"marker": citation.marker, "quote": citation.evidence.quote, **_about(citation.evidence.article)}
                 | {"start": citation.evidence.start, "end": citation.evidence.end}
                 for citation in self.citations
+            ],
+            "statements": [
+                {"text": statement.text, "start": statement.start, "end": statement.end}
+                | {"markers": list(statement.markers), "standing": str(statement.standing)}
+                | {"problems": [{"kind": str(problem.kind), "words": problem.words} for problem in statement.problems]}
+                for statement in self.statements
+            ],
+            "evidence": [
+                {"number": item.number, "quote": item.quote, "score": round(item.score, 4)} | _about(item.article)
+                for item in self.evidence
             ],
             "nearest": [
                 {"score": round(hit.score, 4), "passage": hit.text, **_about(hit.article)}
@@ -110,17 +130,27 @@ def _about(article: Article) -> dict[str, str | None]:
 class Assistant:
     """Answers questions over one home, or over given articles. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings, embedder: Embedder, model: LanguageModel) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        embedder: Embedder,
+        reader: Reader,
+        model: LanguageModel,
+        calibration: Calibration | None = None,
+    ) -> None:
         self._settings = settings
         self._embedder = embedder
+        self._reader = reader
         self._model = model
+        self._calibration = calibration
         self._lock = threading.Lock()
         self._opened: Generation | None = None
         self._given: tuple[tuple[str, ...], Generation] | None = None
 
     def warm(self) -> None:
-        """Load both models and read the fixed part of the prompt, so that the first question waits for neither."""
+        """Load the models and read the fixed part of the prompt, so that the first question waits for neither."""
         self._embedder.embed_question("?")
+        self._reader.read("?", [Text("", "?", ((0, 1),))])
         prompt = fill("answer", "fr", question="?", evidence="", language="French")
         for _ in self._model.generate(prompt, grammar='root ::= "."', max_tokens=1):
             pass
@@ -134,6 +164,7 @@ class Assistant:
         published_before: date | str | None = None,
         sources: Sequence[str] = (),
         history: Sequence[Turn | tuple[str, str]] = (),
+        leave_out: Collection[str] = (),
     ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
         """Yield the evidence, then growing text, then the Answer; see the module's `stream`."""
         started = time.perf_counter()
@@ -159,41 +190,51 @@ class Assistant:
             published_after=after,
             published_before=before,
             sources=sources,
+            leave_out=leave_out,
         )
         searched = elapsed()
-        evidence = select(
-            hits,
-            self._embedder,
-            question,
-            language,
-            count=settings.evidence_sentences,
-            lexical_weight=settings.lexical_weight,
-        )
-        sure = confidence(hits, evidence)
+        selection = select(hits, self._reader, question, count=settings.evidence_sentences)
+        evidence = selection.evidence
+        sure = self._confidence(signals(hits, selection, question, language)) if evidence else 0.0
         timings = Timings(search=searched, evidence=elapsed())
         yield EvidenceFound(question, evidence, tuple(hits))
 
-        refusal = wording("refusal", language)
-        text, citations, first_word = "", tuple[Citation, ...](), None
+        text, short, first_word = "", None, None
+        citations, statements = tuple[Citation, ...](), tuple[Statement, ...]()
         if evidence and sure >= settings.refuse_below:
-            prompt, evidence = answer_prompt(
+            prompt, given = answer_prompt(
                 question,
-                evidence,
+                likeliest(evidence),
                 language,
                 self._model.count_tokens,
                 self._model.context_tokens - settings.answer_tokens,
             )
-            grammar = answer_grammar(len(evidence), refusal)
+            grammar = answer_grammar([item.number for item in given])
             reply = ""
             for piece in self._model.generate(prompt, grammar=grammar, max_tokens=settings.answer_tokens):
                 first_word = first_word or elapsed()
                 reply += piece
                 yield PartialAnswer(reply)
-            text, citations = cited_answer(reply, evidence, language)
+            others = disagreeing(given)
+            text, citations, statements = verified(
+                reply,
+                given,  # not all that was found: an unlikely sentence may be one that is planted
+                language,
+                question,
+                self._rewriter(question, language),
+                expected=[
+                    item if asks_for_words(question, language) else replace(item, words=None)
+                    for item in to_be_said(given)
+                ],
+                closing=(disagreement(*others, language), (others[0].number, others[1].number)) if others else None,
+            )
+            short = short_answer(question, language, [citation.evidence for citation in citations])
         yield Answer(
             question=question,
-            text=text or refusal,
+            text=text or wording("refusal", language),
+            short=short,
             citations=citations,
+            statements=statements,
             refused=not citations,
             confidence=sure,
             language=language,
@@ -201,6 +242,26 @@ class Assistant:
             nearest=tuple(hits),
             timings=Timings(timings.search, timings.evidence, first_word, elapsed()),
         )
+
+    def _confidence(self, values: Sequence[float]) -> float:
+        if self._calibration is None:
+            self._calibration = read_calibration(
+                self._settings.home, self._embedder.fingerprint, self._reader.fingerprint
+            )
+        return self._calibration.confidence(values)
+
+    def _rewriter(self, question: str, language: str) -> Callable[[str, Sequence[Evidence]], str]:
+        """Return what asks the model for one sentence again, from the sentences that it cites."""
+
+        def rewrite(sentence: str, evidence: Sequence[Evidence]) -> str:
+            prompt = rewrite_prompt(sentence, evidence, question, language)
+            tokens = min(self._settings.answer_tokens, _LONGEST_SENTENCE)
+            try:
+                return "".join(self._model.generate(prompt, grammar=sentence_grammar(), max_tokens=tokens))
+            except QuestionError:  # no room for it: the sentence is quoted or dropped instead
+                return ""
+
+        return rewrite
 
     def _generation(self) -> Generation:
         """Return the current generation, opened again only after a rebuild."""
@@ -237,7 +298,7 @@ def assistant(settings: Settings) -> Assistant:
 
     Raises ModelMissingError if their weights are not here.
     """
-    return Assistant(settings, configured_embedder(settings), configured_model(settings))
+    return Assistant(settings, configured_embedder(settings), configured_reader(settings), configured_model(settings))
 
 
 def stream(
@@ -249,14 +310,16 @@ def stream(
     published_before: date | str | None = None,
     sources: Sequence[str] = (),
     history: Sequence[Turn | tuple[str, str]] = (),
+    leave_out: Collection[str] = (),
     settings: Settings | None = None,
 ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
     """Answer a question; yield EvidenceFound first, then PartialAnswer as the text grows, last the Answer.
 
     `articles` are `Article`s or mappings with the fields of `Draft` (title and text at least); given,
     no index on disk is read. Both dates are included, as `date` or "2024-05-31". `history` are earlier
-    (question, answer) pairs, oldest first. The Answer's text is the final one: what a PartialAnswer
-    showed can still be mended. Closing the iterator frees the model.
+    (question, answer) pairs, oldest first. `leave_out` are ids of articles that are not searched. The
+    Answer's text is the final one: what a PartialAnswer showed can still be mended. Closing the iterator
+    frees the model.
 
     Raises a subclass of SourcierError: QuestionError, NoArchiveError and its kin, ModelMissingError.
     """
@@ -268,6 +331,7 @@ def stream(
         published_before=published_before,
         sources=sources,
         history=history,
+        leave_out=leave_out,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -67,7 +68,7 @@ def answer_prompt(
 ) -> tuple[Prompt, tuple[Evidence, ...]]:
     """Return the prompt of at most `budget` tokens, and the evidence that found place in it.
 
-    The sentences that resemble the question least are left out first, and the rest numbered anew.
+    The sentences that least answer are left out first; the rest keep their numbers.
     Raises QuestionError if the question leaves no room for a single sentence.
     """
     kept = tuple(evidence)
@@ -82,10 +83,20 @@ def answer_prompt(
         if count_tokens(prompt) <= budget:
             return prompt, kept
         weakest = min(kept, key=lambda item: item.score)
-        kept = tuple(
-            replace(item, number=number) for number, item in enumerate((e for e in kept if e is not weakest), 1)
-        )
+        kept = tuple(item for item in kept if item is not weakest)
     raise QuestionError("the question and the sentences found do not fit the model's context; ask a shorter question")
+
+
+def rewrite_prompt(sentence: str, evidence: Sequence[Evidence], question: str, language: str) -> Prompt:
+    """Return the prompt that asks for a sentence once more, saying only what the evidence says."""
+    return fill(
+        "rewrite",
+        language,
+        sentence=one_line(sentence),
+        evidence=written(evidence, language),
+        question=one_line(question),
+        language=name_of(language),
+    )
 
 
 def written(evidence: Sequence[Evidence], language: str) -> str:
@@ -94,11 +105,16 @@ def written(evidence: Sequence[Evidence], language: str) -> str:
     for _, group in groupby(evidence, key=lambda item: item.article_id):
         items = list(group)
         article = items[0].article
-        when = format_date(article.published, "long", _locale(language)) if article.published else ""
+        when = long_date(article.published, language)
         about = ", ".join(part for part in (article.source, when) if part)
         head = f"{article.title} ({about})" if about else article.title
         blocks.append("\n".join([head, *(f"[{item.number}] {one_line(item.quote)}" for item in items)]))
     return "\n\n".join(blocks)
+
+
+def long_date(day: date | None, language: str) -> str:
+    """Write a day in words, as "3 mai 2024"; nothing for None."""
+    return format_date(day, "long", _locale(language)) if day else ""
 
 
 def one_line(text: str) -> str:

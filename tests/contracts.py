@@ -1,4 +1,4 @@
-"""What every Embedder and every LanguageModel must do, the fakes as well as the real ones."""
+"""What every Embedder, every Reader and every LanguageModel must do, the fakes as well as the real ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from errors import QuestionError
 from index.embedder import Embedder
 from qa.language_model import LanguageModel
 from qa.prompt import Message, Prompt
+from qa.reader import Reader, Text
 
 TEXTS = ("La rivière a débordé dans la nuit.", "Le conseil a voté le budget.", "Le musée rouvre mardi.")
 TITLES = ("Crue", "", "Musée")
@@ -43,6 +44,32 @@ def embedder_contract(embedder: Embedder) -> None:
     assert long >= 100
     assert embedder.name
     assert embedder.fingerprint
+
+
+def reader_contract(reader: Reader) -> None:
+    """Check that each sentence gets its logit and its words, alone and in a batch, and that the right one wins."""
+    bridge = "Le pont de Brassac ferme lundi. La mairie paie 340 000 euros de travaux. Il pleut souvent."
+    ends = [place + 1 for place, character in enumerate(bridge) if character == "."]
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    passages = [
+        Text("Le pont", bridge, tuple(zip(starts, ends, strict=True))),
+        Text("", "Le musée rouvre mardi.", ((0, 22),)),
+        Text("Vide", "", ()),
+    ]
+    question = "Combien la mairie paie-t-elle pour les travaux du pont de Brassac ?"
+    readings = reader.read(question, passages)
+    assert [len(reading.logits) for reading in readings] == [3, 1, 0]
+    for passage, reading in zip(passages, readings, strict=True):
+        assert len(reading.words) == len(reading.logits)
+        for (start, end), (left, right) in zip(passage.sentences, reading.words, strict=True):
+            assert start <= left <= right <= end
+    assert readings[0].logits.index(max(readings[0].logits)) == 1
+    assert "340 000" in bridge[slice(*readings[0].words[1])]
+    assert max(readings[0].logits) > readings[1].logits[0]
+    (alone,) = reader.read(question, passages[:1])
+    np.testing.assert_allclose(alone.logits, readings[0].logits, atol=0.3)  # bfloat16, and padding
+    assert reader.read(question, []) == []
+    assert reader.fingerprint
 
 
 def language_model_contract(model: LanguageModel) -> None:

@@ -1,4 +1,4 @@
-"""Stand-ins for the two models: quick, and the same on every machine. tests/contracts.py holds them to it."""
+"""Stand-ins for the three models: quick, and the same on every machine. tests/contracts.py holds them to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from errors import QuestionError
 from index.vectors import Vectors
 from qa.prompt import Prompt
+from qa.reader import Reading, Text
 
 Reply = str | Sequence[str]
 
@@ -41,6 +42,30 @@ class WordEmbedder:
             digest = hashlib.sha256(f"{self.name} {word}".encode()).digest()
             counts[int.from_bytes(digest[:4], "big") % self.dimensions] += 1
         return counts / np.linalg.norm(counts)
+
+
+class WordReader:
+    """Takes the share of the question's words that a sentence holds for the likelihood that it answers.
+
+    The words that would answer most shortly are the sentence's first figure, else its first word.
+    """
+
+    fingerprint = hashlib.sha256(b"words shared").hexdigest()
+
+    def read(self, question: str, passages: Sequence[Text]) -> list[Reading]:
+        asked = set(re.findall(r"\w+", question.lower()))
+        readings = []
+        for passage in passages:
+            logits, words = [], []
+            for start, end in passage.sentences:
+                sentence = passage.text[start:end]
+                shared = asked & set(re.findall(r"\w+", sentence.lower()))
+                logits.append(12 * len(shared) / max(len(asked), 1) - 4)
+                found = re.search(r"\d[\d  ]*\d|\d", sentence) or re.search(r"\w+", sentence)
+                left, right = found.span() if found else (0, len(sentence))
+                words.append((start + left, start + right))
+            readings.append(Reading(tuple(logits), tuple(words)))
+        return readings
 
 
 class ScriptedModel:

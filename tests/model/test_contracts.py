@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contracts import embedder_contract, language_model_contract
+from contracts import embedder_contract, language_model_contract, reader_contract
 
 from index.embedder import SentenceTransformerEmbedder
 from qa.language_model import LlamaCppModel
+from qa.reader import AdaptedReader
 
 
 def test_sentence_transformer_embedder(embedder: SentenceTransformerEmbedder) -> None:
@@ -14,3 +15,7 @@ def test_sentence_transformer_embedder(embedder: SentenceTransformerEmbedder) ->
 
 def test_llama_cpp_model(small_model: LlamaCppModel) -> None:
     language_model_contract(small_model)
+
+
+def test_adapted_reader(embedder: SentenceTransformerEmbedder) -> None:
+    reader_contract(AdaptedReader(embedder))

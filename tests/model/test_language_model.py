@@ -30,7 +30,7 @@ def test_the_grammar_chooses_the_token_that_llama_cpp_chooses(small_model: Llama
         "answer", "fr", question="Qui paie ?", language="French",
         evidence="Le pont (2 mars 2024)\n[1] Le pont ferme.\n[2] La mairie paie les travaux.",
     )  # fmt: skip
-    grammar = answer_grammar(2, "Les articles ne le disent pas.")
+    grammar = answer_grammar([1, 2])
     ours = "".join(small_model.generate(prompt, grammar=grammar, max_tokens=40))
     model = small_model.load()
     theirs: list[int] = []
@@ -40,7 +40,7 @@ def test_the_grammar_chooses_the_token_that_llama_cpp_chooses(small_model: Llama
             break
         theirs.append(token)
     assert ours == model.detokenize(theirs).decode()
-    assert "[" in ours or ours == "Les articles ne le disent pas."
+    assert "[" in ours
 
 
 def test_a_grammar_that_does_not_parse_is_said(small_model: LlamaCppModel) -> None:

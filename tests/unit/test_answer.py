@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import ScriptedModel, WordEmbedder
+from fakes import ScriptedModel, WordEmbedder, WordReader
 from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import NoArchiveError, QuestionError
 from index.rebuild import update
 from qa import Answer, Assistant, EvidenceFound, PartialAnswer
+from qa.verify import Standing
 from settings import Settings, load_settings
 
 BRIDGE = {
@@ -61,7 +62,7 @@ def cites_the_sentence_with(words: str) -> Any:
 
 
 def test_evidence_comes_first_then_growing_text_then_the_answer(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(cites_the_sentence_with("340 000")))
     first, *growing, last = assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL])
     assert isinstance(first, EvidenceFound)
     assert isinstance(last, Answer)
@@ -78,31 +79,40 @@ def test_evidence_comes_first_then_growing_text_then_the_answer(settings: Settin
 
 
 def test_json_names_article_and_offsets(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(cites_the_sentence_with("340 000")))
     made = final(assistant.stream(QUESTION, articles=[BRIDGE]))
     plain = json.loads(json.dumps(made.as_json()))
     assert set(plain) == {
-        "question", "answer", "refused", "confidence", "language", "citations", "nearest", "timings",
+        "question", "answer", "short", "statements", "refused", "confidence", "language", "citations", "evidence",
+        "nearest", "timings",
     }  # fmt: skip
     (citation,) = plain["citations"]
     assert citation["published"] == "2024-03-02"
     assert citation["url"] == BRIDGE["url"]
     assert str(BRIDGE["text"])[citation["start"] : citation["end"]] == citation["quote"]
+    assert plain["short"] == "340 000"
+    (statement,) = plain["statements"]
+    assert statement["markers"] == [citation["marker"]]
+    assert statement["standing"] == "written"
+    assert plain["answer"][statement["start"] : statement["end"]] == plain["answer"]
+    assert {item["quote"] for item in plain["evidence"]} >= {citation["quote"]}
 
 
-def test_a_reply_without_citations_is_a_refusal_with_the_nearest_articles(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel("Les articles ne permettent pas de répondre."))
-    made = final(assistant.stream("Quel est le prix du pétrole ?", articles=[BRIDGE, SCHOOL]))
-    assert made.refused
-    assert made.citations == ()
-    assert made.text == "Les articles ne permettent pas de répondre à cette question."
-    assert made.nearest
+def test_where_nothing_that_was_written_holds_the_evidence_itself_is_quoted(settings: Settings) -> None:
+    model = ScriptedModel("Les articles ne permettent pas de répondre.")
+    made = final(Assistant(settings, WordEmbedder(), WordReader(), model).stream(QUESTION, articles=[BRIDGE, SCHOOL]))
+    assert not made.refused
+    best = max(made.evidence, key=lambda item: item.score)
+    assert made.text == f"« {best.quote.rstrip('.')} » [{best.number}]."
+    assert [statement.standing for statement in made.statements] == [Standing.ADDED]
 
 
 def test_too_little_confidence_refuses_without_asking_the_model(settings: Settings) -> None:
     model = ScriptedModel()
     strict = settings.model_copy(update={"refuse_below": 1.0})
-    made = final(Assistant(strict, WordEmbedder(), model).stream("Wer ist der Trainer?", articles=[BRIDGE]))
+    made = final(
+        Assistant(strict, WordEmbedder(), WordReader(), model).stream("Wer ist der Trainer?", articles=[BRIDGE])
+    )
     assert made.refused
     assert made.language == "de"
     assert made.text == "Die Artikel beantworten diese Frage nicht."
@@ -110,7 +120,7 @@ def test_too_little_confidence_refuses_without_asking_the_model(settings: Settin
 
 
 def test_nothing_within_the_filter_refuses(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel())
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel())
     made = final(assistant.stream(QUESTION, articles=[BRIDGE], published_after="2030-01-01"))
     assert made.refused
     assert made.nearest == ()
@@ -118,7 +128,7 @@ def test_nothing_within_the_filter_refuses(settings: Settings) -> None:
 
 
 def test_filters_reach_the_search(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel("Refus."))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel("Refus."))
     for options in ({"sources": ["La Dépêche"]}, {"published_before": date(2023, 12, 31)}):
         made = final(assistant.stream(QUESTION, articles=[BRIDGE, SCHOOL], **options))
         assert {hit.article.title for hit in made.nearest} == {SCHOOL["title"]}
@@ -134,7 +144,7 @@ def test_filters_reach_the_search(settings: Settings) -> None:
     ],
 )
 def test_a_bad_question_is_one_line(settings: Settings, question: str, options: Any, said: str) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel())
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel())
     with pytest.raises(QuestionError, match=said) as caught:
         final(assistant.stream(question, **{"articles": [BRIDGE], **options}))
     assert "\n" not in str(caught.value)
@@ -142,12 +152,12 @@ def test_a_bad_question_is_one_line(settings: Settings, question: str, options: 
 
 def test_no_archive_is_said(settings: Settings) -> None:
     with pytest.raises(NoArchiveError, match="sourcier index"):
-        final(Assistant(settings, WordEmbedder(), ScriptedModel()).stream(QUESTION))
+        final(Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel()).stream(QUESTION))
 
 
 def test_a_rebuild_is_seen_by_the_next_question(settings: Settings, tmp_path: Path) -> None:
     embedder = WordEmbedder()
-    assistant = Assistant(settings, embedder, ScriptedModel("Refus."))
+    assistant = Assistant(settings, embedder, WordReader(), ScriptedModel("Refus."))
     for name, article in (("pont", BRIDGE), ("ecole", SCHOOL)):
         file = tmp_path / f"{name}.txt"
         file.write_text(f"{article['title']}\n\n{article['text']}", encoding="utf-8")
@@ -157,7 +167,7 @@ def test_a_rebuild_is_seen_by_the_next_question(settings: Settings, tmp_path: Pa
 
 
 def test_one_assistant_serves_many_threads(settings: Settings) -> None:
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel(cites_the_sentence_with("340 000")))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(cites_the_sentence_with("340 000")))
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: final(assistant.stream(QUESTION, articles=[BRIDGE])), range(8)))
     assert len({answer.text for answer in made}) == 1
@@ -167,12 +177,12 @@ def test_one_assistant_serves_many_threads(settings: Settings) -> None:
 @given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=40))
 def test_any_split_of_a_reply_gives_the_same_answer(sizes: list[int]) -> None:
     settings = load_settings("/nonexistent", refuse_below=0.0)
-    reply = "La mairie paie 340 000 euros [2]. Le chantier dure six mois [3]."
+    reply = "La mairie paie 340 000 euros [2]. La mairie paie les travaux [2]."
     pieces, rest = [], reply
     for size in sizes:
         pieces.append(rest[:size])
         rest = rest[size:]
-    assistant = Assistant(settings, WordEmbedder(), ScriptedModel([*pieces, rest]))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel([*pieces, rest]))
     made = final(assistant.stream(QUESTION, articles=[BRIDGE]))
     assert made.text == reply
-    assert [citation.positions for citation in made.citations] == [(29,), (60,)]
+    assert [citation.positions for citation in made.citations] == [(29, 61)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from fakes import ScriptedModel, WordEmbedder
+from fakes import ScriptedModel, WordEmbedder, WordReader
 
 from cli import main
 from qa import Assistant
@@ -24,7 +24,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     model = ScriptedModel("La mairie paie les travaux du pont [1].")
     monkeypatch.setattr("index.embedder.configured_embedder", lambda settings: embedder)
     module = importlib.import_module("qa.answer")  # the attribute of that name is the function
-    monkeypatch.setattr(module, "assistant", lambda settings: Assistant(settings, embedder, model))
+    monkeypatch.setattr(module, "assistant", lambda settings: Assistant(settings, embedder, WordReader(), model))
     monkeypatch.setenv("SOURCIER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SOURCIER_MODELS_FOLDER", str(tmp_path / "models"))
     return lambda *arguments: CliRunner().invoke(main, list(arguments), catch_exceptions=False)

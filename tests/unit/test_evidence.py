@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
-from fakes import WordEmbedder
-from hypothesis import given
-from hypothesis import strategies as st
+from fakes import WordReader
 
 from index.articles import Article, Draft, make_article
 from index.passages import Passage
 from index.search import Hit
-from qa.evidence import PASSAGES_READ, Evidence, confidence, select
+from qa.evidence import Evidence, likeliest, select, to_be_said
 
 
 def article(title: str, text: str) -> Article:
@@ -26,10 +26,10 @@ SCHOOL = article("L'école", "L'école ouvre une classe. La mairie paie les trav
 
 
 def chosen(hits: list[Hit], question: str, count: int = 6) -> tuple[Evidence, ...]:
-    return select(hits, WordEmbedder(), question, "fr", count=count, lexical_weight=0.15)
+    return select(hits, WordReader(), question, count=count).evidence
 
 
-def test_the_sentence_that_resembles_the_question_is_chosen() -> None:
+def test_the_sentence_that_answers_is_chosen() -> None:
     (only,) = chosen([hit(BRIDGE)], "Combien de mois dure le chantier ?", count=1)
     assert only.quote == "Le chantier dure six mois."
     assert only.number == 1
@@ -51,11 +51,6 @@ def test_only_sentences_inside_the_passage_are_read() -> None:
     assert {item.quote for item in evidence} == {"Le pont ferme lundi.", "La mairie paie les travaux."}
 
 
-def test_only_the_best_passages_are_read() -> None:
-    many = [article(f"Titre {number}", f"Le fait numéro {number} est ici.") for number in range(PASSAGES_READ + 3)]
-    assert len(chosen([hit(one) for one in many], "Quel fait ?", count=20)) == PASSAGES_READ
-
-
 def test_a_heading_is_no_evidence_but_a_list_item_is() -> None:
     text = "380 logements touchés\n\n380 logements ont été touchés par la crue.\n\n• 64 commerces\n• 12 ateliers"
     quotes = {item.quote for item in chosen([hit(article("La crue", text))], "Combien de logements ?")}
@@ -63,20 +58,48 @@ def test_a_heading_is_no_evidence_but_a_list_item_is() -> None:
 
 
 def test_nothing_gives_nothing() -> None:
-    assert chosen([], "Qui ?") == ()
-    assert confidence([], ()) == 0
+    made = select([], WordReader(), "Qui ?", count=6)
+    assert (made.evidence, made.logits) == ((), ())
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0, 1), st.floats(0, 1))
-def test_confidence_is_a_probability_that_grows_with_the_best_sentence(
-    scores: list[float], first: float, second: float
-) -> None:
-    def of(best: float) -> float:
-        found = [Evidence(1, BRIDGE, Passage(BRIDGE.id, 0, 20), 0, 20, score) for score in (*scores, best)]
-        return confidence([hit(BRIDGE, score=first), hit(SCHOOL, score=min(first, second))], found)
+def test_probabilities_leave_room_for_no_answer_and_follow_the_logits() -> None:
+    made = select([hit(BRIDGE), hit(SCHOOL)], WordReader(), "Combien de mois dure le chantier ?", count=6)
+    scores = sorted((item.score for item in made.evidence), reverse=True)
+    assert 0 < sum(scores) < 1
+    assert len(made.logits) == 6  # of every sentence that was read, the repeated one too
+    assert list(made.logits) == sorted(made.logits, reverse=True)
+    nothing = 1 / (1 + sum(math.exp(logit) for logit in made.logits))
+    assert scores[0] == pytest.approx(math.exp(made.logits[0]) * nothing)
 
-    top = max(scores)
-    assert 0 <= of(top) <= of(top + 0.1) <= 1
+
+def test_the_words_that_would_answer_are_a_slice_of_their_sentence() -> None:
+    one = article("Le pont", "Le pont ferme lundi. Le chantier dure 6 mois.")
+    (item,) = chosen([hit(one)], "Combien de mois dure le chantier ?", count=1)
+    assert item.words is not None
+    assert item.start <= item.words[0] < item.words[1] <= item.end
+    assert item.short == "6"
+
+
+def of(*scores: float) -> list[Evidence]:
+    passage = Passage(BRIDGE.id, 0, 20)
+    return [Evidence(number, BRIDGE, passage, 0, 20, score) for number, score in enumerate(scores, 1)]
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        pytest.param((0.9, 0.02, 0.01, 0.03, 0.02), [1, 2, 4], id="one stands out: three"),
+        pytest.param((0.02, 0.5, 0.4, 0.3, 0.01), [2, 3, 4], id="three are near"),
+        pytest.param((0.1, 0.1, 0.1, 0.12, 0.1, 0.09), [1, 2, 3, 4], id="no more than four"),
+    ],
+)
+def test_only_sentences_near_the_best_reach_the_model(scores: tuple[float, ...], kept: list[int]) -> None:
+    assert [item.number for item in likeliest(of(*scores))] == kept
+
+
+def test_what_an_answer_may_not_leave_out() -> None:
+    assert [item.number for item in to_be_said(of(0.1, 0.6, 0.01))] == [2]
+    assert [item.number for item in to_be_said(of(0.2, 0.3, 0.15))] == [2, 1]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contracts import WRITE, embedder_contract, language_model_contract
-from fakes import ScriptedModel, WordEmbedder
+from contracts import WRITE, embedder_contract, language_model_contract, reader_contract
+from fakes import ScriptedModel, WordEmbedder, WordReader
 
 from qa.prompt import Message, Prompt
 
@@ -14,6 +14,10 @@ def test_word_embedder() -> None:
     embedder = WordEmbedder()
     embedder_contract(embedder)
     assert embedder.embedded == 8
+
+
+def test_word_reader() -> None:
+    reader_contract(WordReader())
 
 
 def test_scripted_model() -> None:

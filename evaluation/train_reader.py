@@ -1,0 +1,450 @@
+"""Trains the reader of qa/reader.py: python -m evaluation.train_reader --piaf F --xquad F… --nomiracl DIR --out F
+
+What is learned: low-rank adapters (Hu et al. 2021) of the layers that read question and passage
+together, and two heads upon them: one says of each sentence how likely it answers, against a zero
+that stands for "nothing here does"; the other where the few words of the answer begin and end. The
+lower layers are frozen and read question and passage apart, so that their output is computed once.
+
+A group is a question and some passages, under one softmax over all their sentences and the zero:
+- the paragraph that answers with near ones that do not (of the same document, or like the question);
+- the paragraph without the sentence that answers, and the question with another year or name in it:
+  nothing answers, though everything is near;
+- questions of XQuAD over the parallel paragraph in the same or in another language;
+- NoMIRACL: of ten passages one answers, nobody says which; or none does.
+
+`split` is the only place where it is decided what is trained on: documents of PIAF and XQuAD and
+questions of NoMIRACL, shuffled with seed 0. `--list FILE` writes the ids that were kept aside.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from evaluation.datasets import DataSet, Question, flat, read
+from index.articles import Article
+from index.embedder import SentenceTransformerEmbedder, configured_embedder
+from index.passages import cut
+from index.sentences import split as sentences_of
+from qa.reader import Network, Text, tokens_in
+from settings import load_settings
+
+FIRST_LAYER = 12
+RANK = 16
+SCALE = 2.0
+_YEAR = re.compile(r"\b(1[0-9]{3}|20[0-2][0-9])\b")
+_NAME = re.compile(r"(?<=[\s'’])[A-ZÉÈÀ][\wéèêàôîïüç-]{3,}")
+
+PARTS = ("train", "calibrate", "report")
+
+
+def split(data: DataSet, shares: tuple[float, float]) -> dict[str, str]:
+    """Return the part, one of PARTS, of each question's id.
+
+    Whole documents (a title, where questions have a gold article) go to one part: `shares` are what
+    the first two get of them.
+    """
+    unit = {q.id: data.by_id[q.gold[0]].title if q.gold else q.id for q in data.questions}
+    units = sorted(set(unit.values()))
+    random.Random(0).shuffle(units)
+    ends = [int(shares[0] * len(units)), int((shares[0] + shares[1]) * len(units))]
+    part = {name: PARTS[sum(place >= end for end in ends)] for place, name in enumerate(units)}
+    return {identity: part[name] for identity, name in unit.items()}
+
+
+PIAF_SHARES = (0.62, 0.10)
+XQUAD_SHARES = (0.5, 0.0)
+NOMIRACL_SHARES = (0.5, 0.0)
+
+
+@dataclass(slots=True)
+class _Passage:
+    """A passage with the states of its tokens after the lower layers, (n, 768)."""
+
+    article: Article
+    text: Text
+    states: Any = None
+    offsets: Sequence[tuple[int, int]] = ()
+    ranges: list[tuple[int, int]] = field(default_factory=list)  # of tokens, for each sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """`right`: sentences of the first passage that answer, None if nothing does, () if one of any does."""
+
+    question: str
+    passages: tuple[_Passage, ...]
+    right: tuple[int, ...] | None
+    words: tuple[int, int] | None = None  # tokens of the first passage
+
+
+def _adapted(layers: Any) -> tuple[Any, list[Any]]:
+    """Return copies of layers with an adapter on each linear map, and what of them is trained."""
+    import torch
+
+    class Adapted(torch.nn.Module):
+        def __init__(self, base: torch.nn.Linear) -> None:
+            super().__init__()
+            self.base = base
+            self.a = torch.nn.Parameter(torch.randn(base.in_features, RANK) / math.sqrt(base.in_features))
+            self.b = torch.nn.Parameter(torch.zeros(RANK, base.out_features))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made: torch.Tensor = self.base(x) + x @ self.a.to(x.dtype) @ (self.b * SCALE).to(x.dtype)
+            return made
+
+    layers = copy.deepcopy(layers)
+    for layer in layers:
+        layer.requires_grad_(False)
+        for part in (layer.self_attn, layer.mlp):
+            for name, module in list(part.named_children()):
+                if isinstance(module, torch.nn.Linear):
+                    setattr(part, name, Adapted(module))
+        layer.forward = torch.compile(layer.forward, dynamic=True)  # half the time
+    return layers, [parameter for parameter in layers.parameters() if parameter.requires_grad]
+
+
+def _heads(width: int) -> dict[str, Any]:
+    import torch
+
+    shapes = {"sent.0": (256, width), "sent.2": (1, 256), "span": (2, width)}
+    made = {"seg": torch.zeros(2, width)}
+    for name, shape in shapes.items():
+        made[f"{name}.weight"] = torch.randn(shape) / math.sqrt(shape[1])
+        made[f"{name}.bias"] = torch.zeros(shape[0])
+    return {name: torch.nn.Parameter(tensor) for name, tensor in made.items()}
+
+
+class _Trainer:
+    def __init__(self, embedder: SentenceTransformerEmbedder, longest: int) -> None:
+        self.embedder = embedder
+        self.longest = longest
+        transformer, tokenizer, prompts = embedder.network()
+        transformer.requires_grad_(False)
+        layers, self.adapters = _adapted(transformer.layers[FIRST_LAYER:])
+        self.heads = _heads(transformer.config.hidden_size)
+        self.network = Network(transformer, tokenizer, prompts.get("query", ""), layers, FIRST_LAYER, self.heads)
+        self.questions: dict[str, Any] = {}
+        self.chance = random.Random(0)
+
+    def save(self, path: Path) -> None:
+        import torch
+        from safetensors.torch import save_file
+
+        tensors = {name: head.detach().contiguous() for name, head in self.heads.items()}
+        for name, parameter in self.network.layers.named_parameters():
+            if parameter.requires_grad:
+                tensors[f"layers.{name}"] = parameter.detach().to(torch.bfloat16).contiguous()
+        about = {"base": self.embedder.fingerprint, "first_layer": str(FIRST_LAYER), "scale": str(SCALE)}
+        save_file(tensors, path, metadata=about)
+
+    def passages(self, articles: Sequence[Article]) -> dict[str, list[_Passage]]:
+        """Cut articles as the index does, and read them through the lower layers."""
+        made: dict[str, list[_Passage]] = defaultdict(list)
+        for article in articles:
+            spans = sentences_of(article.text, article.language)
+            for part in cut(article, self.longest, self.embedder.count_tokens):
+                inside = tuple(
+                    (span.start - part.start, span.end - part.start)
+                    for span in spans
+                    if part.start <= span.start and span.end <= part.end
+                )
+                text = Text(article.title, article.text[part.start : part.end], inside)
+                made[article.id].append(_Passage(article, text))
+        self.read_apart([passage for some in made.values() for passage in some])
+        return made
+
+    def read_apart(self, passages: Sequence[_Passage]) -> None:
+        """Read passages through the lower layers."""
+        import torch
+
+        with torch.no_grad():
+            states, offsets = self.network.lower_passages([passage.text for passage in passages])
+        for passage, state, where in zip(passages, states, offsets, strict=True):
+            passage.states, passage.offsets = state.clone(), where
+            passage.ranges = [tokens_in(where, *sentence) or (0, 1) for sentence in passage.text.sentences]
+
+    def put(self, questions: Sequence[str]) -> None:
+        """Read questions through the lower layers."""
+        import torch
+
+        with torch.no_grad():
+            for text in questions:
+                if text not in self.questions:
+                    self.questions[text] = self.network.lower_question(text).clone()
+
+    def loss(self, groups: Sequence[_Group]) -> Any:
+        """Return the mean loss: which sentence or none, and half of where the words begin and end."""
+        import torch
+        import torch.nn.functional as F
+
+        pairs = [(self.questions[group.question], passage.states) for group in groups for passage in group.passages]
+        read_together = iter(self.network.upper(pairs))
+        choosing, pointing = [], []
+        for group in groups:
+            states = [next(read_together) for _ in group.passages]
+            logits = [
+                self.network.sentence_logits(state, passage.ranges)
+                for state, passage in zip(states, group.passages, strict=True)
+            ]
+            every = torch.cat([*logits, torch.zeros(1)])
+            total = torch.logsumexp(every, 0)
+            if group.right is None:
+                choosing.append(total)
+                continue
+            right = logits[0][list(group.right)] if group.right else every[:-1]
+            choosing.append(total - torch.logsumexp(right, 0))
+            if group.words:
+                text = torch.tensor([left >= 0 for left, _ in group.passages[0].offsets])
+                ends = self.network.word_logits(states[0]).masked_fill(~text[None], -1e4)
+                pointing.append(F.cross_entropy(ends, torch.tensor(group.words)))
+        loss = torch.stack(choosing).mean()
+        return loss + 0.5 * torch.stack(pointing).mean() if pointing else loss
+
+
+def _answer(
+    passages: Sequence[_Passage], question: Question
+) -> tuple[_Passage, tuple[int, ...], tuple[int, int]] | None:
+    """Return the passage of the sentence that answers, that sentence, and the tokens of the words."""
+    for passage in passages:
+        for number, (start, end) in enumerate(passage.text.sentences):
+            if not any(flat(passage.text.text[start:end]) in sentence for sentence in question.sentences):
+                continue
+            place = passage.text.text.find(question.answers[0], start, end)
+            if place >= 0 and (inside := tokens_in(passage.offsets, place, place + len(question.answers[0]))):
+                return passage, (number,), (inside[0], inside[1] - 1)
+    return None
+
+
+def _without(passage: _Passage, sentence: int) -> _Passage:
+    """Return the passage without one of its sentences, not yet read."""
+    start, end = passage.text.sentences[sentence]
+    text = passage.text.text
+    rest = text[end:].lstrip()
+    gone = len(text) - start - len(rest)
+    kept = tuple(
+        span if span[1] <= start else (span[0] - gone, span[1] - gone)
+        for span in passage.text.sentences
+        if span != (start, end)
+    )
+    return _Passage(passage.article, Text(passage.text.title, text[:start] + rest, kept))
+
+
+class _Squad:
+    """Groups of a SQuAD set whose questions have one answer each; `parallel` are the same in other languages."""
+
+    def __init__(self, trainer: _Trainer, data: DataSet, part: dict[str, str], *, near: bool) -> None:
+        self.trainer, self.data, chance = trainer, data, trainer.chance
+        wanted = [question for question in data.questions if part[question.id] == "train" and question.answerable]
+        ids = {identity for question in wanted for identity in question.gold}
+        articles = data.articles if near else [article for article in data.articles if article.id in ids]
+        self.passages = trainer.passages(articles)
+        self.same_title = defaultdict(list)
+        for some in self.passages.values():
+            self.same_title[some[0].article.title].extend(some)
+        self.found = {
+            question.id: found
+            for question in wanted
+            if (found := _answer(self.passages[question.gold[0]], question)) is not None
+        }
+        self.questions = [question for question in wanted if question.id in self.found]
+        self.all = [passage for some in self.passages.values() for passage in some]
+        self.nearest = self._nearest() if near else {}
+        self.minus = {}
+        for question in self.questions:
+            passage, (number,), _ = self.found[question.id]
+            cut_out = _without(passage, number)
+            if len(passage.text.sentences) > 2 and not _holds(cut_out, question) and chance.random() < 0.6:
+                self.minus[question.id] = cut_out
+        trainer.read_apart(list(self.minus.values()))
+        pool = sorted({name for question in self.questions for name in _NAME.findall(question.text)})
+        self.changed = {
+            question.id: changed
+            for question in self.questions
+            if (changed := _changed(question.text, self.found[question.id][0].text.text, pool, chance))
+        }
+        trainer.put([question.text for question in self.questions] + list(self.changed.values()))
+
+    def _nearest(self) -> dict[str, list[_Passage]]:
+        """Return the passages most like each question, of articles that do not answer it."""
+        embedder = self.trainer.embedder
+        vectors = embedder.embed_passages([p.text.text for p in self.all], [p.text.title for p in self.all])
+        nearest = {}
+        for question in self.questions:
+            order = np.argsort(-(vectors @ embedder.embed_question(question.text)))[:12]
+            nearest[question.id] = [
+                self.all[place]
+                for place in order
+                if self.all[place].article.id not in question.gold and not _holds(self.all[place], question)
+            ]
+        return nearest
+
+    def groups(self) -> Iterator[_Group]:
+        chance = self.trainer.chance
+        for question in self.questions:
+            passage, right, words = self.found[question.id]
+            near, others = list(self.nearest.get(question.id, ())), []
+            while near and len(others) < 2:
+                others.append(near.pop(min(int(chance.expovariate(0.45)), len(near) - 1)))
+            same = [
+                other
+                for other in self.same_title[passage.article.title]
+                if other.article is not passage.article and not _holds(other, question) and other not in others
+            ]
+            if same and chance.random() < (0.3 if self.nearest else 0.6):
+                others.append(chance.choice(same))
+            yield _Group(question.text, (passage, *others), right, words)
+            if question.id in self.minus and chance.random() < 0.75:
+                extra = others[:1] if chance.random() < 0.5 else []
+                yield _Group(question.text, (self.minus[question.id], *extra), None)
+            if question.id in self.changed and chance.random() < 0.5:
+                yield _Group(self.changed[question.id], (passage,), None)
+
+
+def _holds(passage: _Passage, question: Question) -> bool:
+    words = question.answers[0]
+    return len(words) > 2 and words.lower() in passage.text.text.lower()
+
+
+def _changed(question: str, passage: str, pool: Sequence[str], chance: random.Random) -> str | None:
+    """Return a question about another year or name, which the passage does not mention."""
+    if years := _YEAR.findall(question):
+        old = chance.choice(years)
+        new = str(int(old) + chance.choice([-7, -4, -3, -1, 1, 2, 5, 9]))
+    else:
+        names = [name for name in _NAME.findall(question) if name in passage]
+        if not names or not pool or chance.random() < 0.5:
+            return None
+        old, new = chance.choice(names), chance.choice(pool)
+    return question.replace(old, new) if new not in passage else None
+
+
+def _parallel(sets: Sequence[_Squad], chance: random.Random) -> Iterator[_Group]:
+    """Yield questions over the paragraph in their own or in another language (the ids are the same in all)."""
+    for own in sets:
+        for question in own.questions:
+            other = own if chance.random() < 0.4 else chance.choice(list(sets))
+            if chance.random() > 0.3 or question.id not in other.found:
+                continue
+            passage, right, words = other.found[question.id]
+            yield _Group(question.text, (passage,), right, words)
+            if question.id in other.minus and chance.random() < 0.5:
+                yield _Group(question.text, (other.minus[question.id],), None)
+
+
+def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str]) -> list[_Group]:
+    """Return NoMIRACL's questions with their passages."""
+    questions = [question for question in data.questions if part[question.id] == "train"]
+    ids = {identity for question in questions for identity in question.among}
+    passages = trainer.passages([article for article in data.articles if article.id in ids])
+    trainer.put([question.text for question in questions])
+    return [
+        _Group(
+            question.text,
+            tuple(passage for identity in question.among for passage in passages[identity]),
+            () if question.answerable else None,
+        )
+        for question in questions
+    ]
+
+
+@click.command()
+@click.option("--piaf", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--xquad", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--nomiracl", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the weights go.")
+@click.option("--epochs", default=1.5, show_default=True)
+@click.option(
+    "--rate", default=2.5e-4, show_default=True, help="Learning rate of the adapters; the heads' is thrice that."
+)
+@click.option(
+    "--list",
+    "listed",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Only write the ids of each part into this folder.",
+)
+def main(
+    piaf: Path,
+    xquad: tuple[Path, ...],
+    nomiracl: Path | None,
+    out: Path | None,
+    epochs: float,
+    rate: float,
+    listed: Path | None,
+) -> None:
+    """Train the reader, or list which questions it is trained on."""
+    french = read(piaf, language="fr")
+    judged = read(nomiracl, language="fr") if nomiracl else None
+    parts = {"piaf": split(french, PIAF_SHARES)} | ({"nomiracl": split(judged, NOMIRACL_SHARES)} if judged else {})
+    if listed:
+        listed.mkdir(parents=True, exist_ok=True)
+        for name, part in parts.items():
+            for wanted in PARTS:
+                ids = [identity for identity, is_in in part.items() if is_in == wanted]
+                (listed / f"{name}-{wanted}.txt").write_text("".join(f"{identity}\n" for identity in ids))
+        return
+    if out is None:
+        raise click.UsageError("name the file of the weights with --out")
+    _train(french, parts, xquad, judged, out, epochs, rate)
+
+
+def _train(
+    french: DataSet, parts: dict[str, dict[str, str]], xquad: Sequence[Path], judged: DataSet | None,
+    out: Path, epochs: float, rate: float,
+) -> None:  # fmt: skip
+    import torch
+    from tqdm import tqdm
+
+    settings = load_settings(out.parent)
+    torch.manual_seed(0)
+    trainer = _Trainer(configured_embedder(settings), settings.passage_tokens)
+    main_set = _Squad(trainer, french, parts["piaf"], near=True)
+    others: list[_Squad] = []
+    for path in xquad:
+        data = read(path)
+        others.append(_Squad(trainer, data, split(data, XQUAD_SHARES), near=False))
+    fixed = _judged(trainer, judged, parts["nomiracl"]) if judged else []
+
+    def epoch() -> list[_Group]:
+        groups = [*main_set.groups(), *_parallel(others, trainer.chance), *fixed]
+        trainer.chance.shuffle(groups)
+        return groups
+
+    adapters, heads = trainer.adapters, list(trainer.heads.values())
+    optimizer = torch.optim.AdamW(
+        [{"params": adapters, "lr": rate}, {"params": heads, "lr": 3 * rate}], weight_decay=0.01, betas=(0.9, 0.98)
+    )
+    groups = epoch()
+    size = 5
+    steps = max(math.ceil(epochs * len(groups) / size), 2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [rate, 3 * rate], total_steps=steps + 1, pct_start=0.08, cycle_momentum=False
+    )
+    shown = tqdm(range(steps), unit=" step")
+    for _ in shown:
+        if len(groups) < size:
+            groups += epoch()
+        batch, groups = groups[:size], groups[size:]
+        loss = trainer.loss(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([*adapters, *heads], 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        shown.set_postfix(loss=f"{float(loss.detach()):.2f}")
+    trainer.save(out)
+    click.echo(f"{out}: {steps} steps")
+
+
+if __name__ == "__main__":
+    main()
