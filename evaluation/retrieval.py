@@ -1,105 +1,132 @@
-"""Passage retrieval on a SQuAD file: each paragraph an article, each question's paragraph the one to find.
-
-    python -m evaluation.retrieval ../shared/data/piaf/piaf-v1.0.json [--sample 600]
-
-Prints R@1, R@5, R@10 and MRR@10 of articles, for the vectors alone, BM25 alone and both fused. The
-index is kept in .bench/, so that a second run embeds the questions only.
-"""
+"""Are the right articles found, and the right sentences of them? For vectors, words, and both fused."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import click
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from index.articles import clean
-from index.embedder import SentenceTransformerEmbedder, configured_embedder
-from index.generation import Generation, open_current
+from evaluation.datasets import DataError, DataSet, Question
+from evaluation.metrics import Estimate, estimate, ranking
+from evaluation.verdicts import answers_it
+from index.embedder import Embedder
+from index.generation import Generation
+from index.language import detect
 from index.lexical import question_tokens
-from index.rebuild import update
-from index.search import search
-from settings import Settings, load_settings
+from index.search import Hit, search
+from qa.evidence import Evidence, select
+from qa.reader import Reader
+from settings import Settings
 
-
-def read_squad(path: Path) -> tuple[list[dict[str, str]], list[tuple[str, str]]]:
-    """Return the paragraphs as rows {id, title, text}, and the questions as (question, paragraph id)."""
-    articles: list[dict[str, str]] = []
-    questions: list[tuple[str, str]] = []
-    for document in json.loads(path.read_text(encoding="utf-8"))["data"]:
-        for paragraph in document["paragraphs"]:
-            identity = str(len(articles))
-            title = document["title"].replace("_", " ")
-            articles.append({"id": identity, "title": title, "text": paragraph["context"]})
-            questions.extend((asked["question"], identity) for asked in paragraph["qas"] if asked.get("answers"))
-    return articles, questions
+DEEPEST = 10  # articles of a ranking that count
+_PASSAGES = 40  # retrieved, since several of one article are one place of the ranking
+_NOWHERE = 1_000_000  # the place of a sentence that was not chosen
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """An index of a SQuAD file, and its questions as (question, id of the article that answers)."""
+class Retrieval:
+    """`ranks` is {way of searching: {measure: estimate}}, `sentences` {measure: estimate}, {} if not measured."""
 
-    generation: Generation
-    embedder: SentenceTransformerEmbedder
-    settings: Settings
-    questions: list[tuple[str, str]]
+    ranks: dict[str, dict[str, Estimate]]
+    sentences: dict[str, Estimate]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-def open_squad(path: Path, language: str) -> Opened:
-    """Index a SQuAD file in .bench/, embedding only what is new, and open it."""
-    settings = load_settings(Path(".bench") / path.stem)
-    settings.home.mkdir(parents=True, exist_ok=True)
-    articles, questions = read_squad(path)
-    rows = settings.home / "articles.jsonl"
-    rows.write_text("".join(json.dumps(row | {"language": language}) + "\n" for row in articles), encoding="utf-8")
-    embedder = configured_embedder(settings)
-    update(settings.home, [rows], embedder, passage_tokens=settings.passage_tokens)
-    generation = open_current(settings.home, embedder.fingerprint)
-    by_text = {article.text: article.id for article in generation.store.articles()}
-    article_of = {row["id"]: by_text[clean(row["text"])] for row in articles}
-    return Opened(
-        generation, embedder, settings, [(question, article_of[identity]) for question, identity in questions]
+def askable(data: DataSet, questions: Sequence[Question]) -> tuple[Question, ...]:
+    """Keep the questions of which it is known which articles answer; raises DataError if there is none."""
+    found = tuple(question for question in questions if right_articles(question))
+    if not found:
+        raise DataError(f"no question of {data.name} names an article that answers it; there is nothing to look for")
+    return found
+
+
+def right_articles(question: Question) -> tuple[str, ...]:
+    """Return the ids of the articles of which one is to be found.
+
+    NoMIRACL does not say which of a question's passages answers; there it is any of them.
+    """
+    return (question.gold or question.among) if question.answerable else ()
+
+
+def measure(
+    questions: Sequence[Question],
+    generation: Generation,
+    embedder: Embedder,
+    reader: Reader,
+    settings: Settings,
+    *,
+    with_sentences: int = 0,
+    seed: int = 0,
+) -> Retrieval:
+    """Search for each question and compare with the articles that answer it.
+
+    An article's place is that of its best passage. Of the first `with_sentences` questions that have
+    a known answer, the sentences are chosen too, out of the passages that `search` gives.
+    """
+    owners = np.array([passage.article_id for passage in generation.passages])
+    found: dict[str, dict[str, list[str]]] = {"vectors": {}, "words (BM25)": {}, "fused, as searched": {}}
+    places: list[int] = []
+    for question in tqdm(questions, unit=" question"):
+        language = detect(question.text)
+        dense = generation.vectors.similarities(embedder.embed_question(question.text), np.arange(len(owners)))
+        lexical = generation.lexical.scores(question_tokens(question.text, (language, *generation.languages)))
+        hits = search(
+            generation,
+            embedder,
+            question.text,
+            language,
+            results=_PASSAGES,
+            lexical_weight=settings.lexical_weight,
+        )
+        found["vectors"][question.id] = _order(dense, owners)
+        found["words (BM25)"][question.id] = _order(np.where(lexical > 0, lexical, -np.inf), owners)
+        found["fused, as searched"][question.id] = list(dict.fromkeys(hit.article.id for hit in hits))[:DEEPEST]
+        if len(places) < with_sentences and (question.answers or question.sentences):
+            chosen = _evidence(hits[: settings.results], reader, question.text, settings)
+            best = sorted(chosen, key=lambda item: -item.score)
+            right = [place for place, item in enumerate(best, 1) if answers_it(question, item.quote)]
+            places.append(right[0] if right else _NOWHERE)
+    gold = {question.id: right_articles(question) for question in questions}
+    return Retrieval(
+        {
+            way: {name: estimate(values, seed) for name, values in ranking(gold, orders).items()}
+            for way, orders in found.items()
+        },
+        {
+            name: estimate([float(place <= deepest) for place in places], seed)
+            for name, deepest in (("top 1", 1), ("top 3", 3), ("all that are shown", _NOWHERE - 1))
+            if places
+        },
     )
 
 
-@click.command()
-@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sample", type=int, help="Only so many questions, drawn with seed 0.")
-@click.option("--language", default="fr", show_default=True)
-def main(data: Path, sample: int | None, language: str) -> None:
-    """Measure retrieval on DATA, a SQuAD 1.1 file."""
-    opened = open_squad(data, language)
-    generation, embedder, questions = opened.generation, opened.embedder, opened.questions
-    if sample:
-        chosen = np.random.default_rng(0).permutation(len(questions))[:sample]
-        questions = [questions[place] for place in chosen]
-    number = {name: place for place, name in enumerate(sorted({p.article_id for p in generation.passages}))}
-    owner = np.array([number[passage.article_id] for passage in generation.passages])
-    ranks: dict[str, list[int]] = {"vectors": [], "BM25": [], "fused, as searched": []}
-    for question, identity in tqdm(questions, unit=" question"):
-        gold = number[identity]
-        dense = generation.vectors.similarities(embedder.embed_question(question), np.arange(len(owner)))
-        lexical = generation.lexical.scores(question_tokens(question, [language]))
-        for way, scores in {"vectors": dense, "BM25": lexical}.items():
-            best = np.full(len(number), -np.inf)
-            np.maximum.at(best, owner, scores)
-            ranks[way].append(int((best > best[gold]).sum()) + int((best == best[gold]).sum() - 1) // 2)
-        hits = search(
-            generation, embedder, question, language, results=40, lexical_weight=opened.settings.lexical_weight
-        )
-        order = list(dict.fromkeys(number[hit.article.id] for hit in hits))
-        ranks["fused, as searched"].append(order.index(gold) if gold in order else len(number))
-    print(f"\n{len(number)} articles, {len(owner)} passages, {len(questions)} questions\n")
-    print("| | R@1 | R@5 | R@10 | MRR@10 |\n|---|---|---|---|---|")
-    for way, found in ranks.items():
-        rank = np.array(found)
-        recalls = [float((rank < k).mean()) for k in (1, 5, 10)]
-        mrr = float(np.where(rank < 10, 1 / (rank + 1), 0).mean())
-        print(f"| {way} | " + " | ".join(f"{value:.3f}" for value in (*recalls, mrr)) + " |")
+def _order(scores: NDArray[np.float32], owners: NDArray[np.str_]) -> list[str]:
+    """Return the ids of the best articles by their best passage, without those of score -inf."""
+    order = np.argsort(-scores, kind="stable")
+    return list(dict.fromkeys(str(owners[row]) for row in order if scores[row] > -np.inf))[:DEEPEST]
 
 
-if __name__ == "__main__":
-    main()
+def _evidence(hits: Sequence[Hit], reader: Reader, question: str, settings: Settings) -> tuple[Evidence, ...]:
+    return select(hits, reader, question, count=settings.evidence_sentences).evidence
+
+
+def as_markdown(measured: Retrieval) -> str:
+    """Return the tables, as docs/ has them."""
+    names = list(next(iter(measured.ranks.values())))
+    number = next(iter(measured.ranks["vectors"].values())).n
+    lines = [f"{number} questions; in brackets the 95 % bootstrap interval", ""]
+    lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for way, row in measured.ranks.items():
+        lines.append(f"| {way} | " + " | ".join(str(row[name]) for name in names) + " |")
+    if measured.sentences:
+        number = next(iter(measured.sentences.values())).n
+        lines += ["", f"The sentence that holds the answer, {number} questions", ""]
+        lines += ["| " + " | ".join(measured.sentences) + " |", "|---" * len(measured.sentences) + "|"]
+        lines.append("| " + " | ".join(map(str, measured.sentences.values())) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""`sourcier eval …`: measure on your own data. The rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from settings import Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group("eval")
+def eval_group() -> None:
+    """Measure retrieval and answers on a data set: SQuAD, NoMIRACL, known items, or a folder like demo/."""
+
+
+def _on_data(command: Command) -> Command:
+    """Give a command DATA and what belongs to it; it receives `data` and `settings`, whose home is the data's index."""
+
+    @wraps(command)
+    def with_data(
+        path: Path,
+        query_field: str | None,
+        language: str | None,
+        home: Path | None,
+        pairs: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        from evaluation import archive, datasets
+
+        flags = {}
+        for pair in pairs:
+            key, equals, value = pair.partition("=")
+            if not equals:
+                raise click.UsageError(f"--set {pair}: write KEY=VALUE")
+            flags[key.strip()] = value.strip()
+        data = datasets.read(path, query_field=query_field, language=language)
+        settings = load_settings(archive.home_of(data, home or archive.FOLDER), **flags)
+        return command(data=data, settings=settings, **rest)
+
+    for add in reversed(
+        (
+            click.argument("path", metavar="DATA", type=click.Path(path_type=Path)),
+            click.option(
+                "--query-field", metavar="FIELD", help="Known items: the field of a row that is its question."
+            ),
+            click.option("--language", help="Language of the articles (fr); detected in each unless given."),
+            click.option(
+                "--home", type=_FOLDER, help="Folder the indexes of data sets are kept in; .bench by default."
+            ),
+            click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md."),
+            click.option("--sample", type=click.IntRange(min=1), help="Only so many questions, drawn with --seed."),
+            click.option("--seed", default=0, show_default=True, help="Which questions are drawn."),
+            click.option(
+                "--questions",
+                "only",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                help="Keep to the questions whose ids stand in this file, one a line.",
+            ),
+        )
+    ):
+        with_data = add(with_data)
+    return with_data  # type: ignore[return-value]
+
+
+@eval_group.command("retrieval")
+@_on_data
+@click.option(
+    "--sentences", type=click.IntRange(min=0), default=300, show_default=True, help="Choose sentences for so many."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this JSON file.")
+def retrieval(
+    data: Any, settings: Settings, sample: int | None, seed: int, only: Path | None, sentences: int, out: Path | None
+) -> None:
+    """Measure on DATA whether the right articles are found, and in them the sentence that answers.
+
+    R@k, MRR@10 and nDCG@10 for the vectors, for BM25 and for both fused, each with a 95 % interval.
+    """
+    from evaluation.answers import chosen
+    from evaluation.archive import indexed
+    from evaluation.retrieval import as_markdown, askable, measure
+    from index.embedder import configured_embedder
+    from qa.reader import configured_reader
+
+    questions = askable(data, chosen(data, sample=sample, seed=seed, only=only))
+    embedder = configured_embedder(settings)
+    generation = indexed(data, settings, embedder)
+    reader = configured_reader(settings)
+    measured = measure(questions, generation, embedder, reader, settings, with_sentences=sentences, seed=seed)
+    click.echo(f"{len(data.articles)} articles, {len(generation.passages)} passages")
+    click.echo(as_markdown(measured))
+    if out:
+        about = {"data": data.name, "data_digest": data.digest, "sample": sample, "seed": seed}
+        out.write_text(json.dumps(about | measured.as_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@eval_group.command("answers")
+@_on_data
+@click.option("--leave-out-gold", is_flag=True, help="Leave out the articles that answer, so that nothing does.")
+@click.option("--out", type=_FOLDER, help="Folder of the run; one beside the index by default. An old one goes on.")
+@click.option("--compare", type=_FOLDER, help="Folder of another run on the same data, to put beside this one.")
+def answers(
+    data: Any,
+    settings: Settings,
+    sample: int | None,
+    seed: int,
+    only: Path | None,
+    leave_out_gold: bool,
+    out: Path | None,
+    compare: Path | None,
+) -> None:
+    """Ask the questions of DATA over its articles, the whole path, and report what came of them.
+
+    Each answer is kept as soon as it is made; the same command again goes on where it stopped.
+    """
+    from evaluation import report
+    from evaluation.answers import about_run, ask, begin, chosen, default_out, opened
+    from evaluation.archive import indexed
+    from evaluation.metrics import share
+    from index.embedder import configured_embedder
+
+    other = opened(data, compare) if compare else None
+    questions = chosen(data, sample=sample, seed=seed, only=only, leave_out_gold=leave_out_gold)
+    embedder = configured_embedder(settings)
+    about = about_run(
+        data, questions, settings, embedder=embedder.fingerprint, seed=seed, leave_out_gold=leave_out_gold
+    )
+    out = out or default_out(settings.home, about)
+    begin(out, about)
+    try:
+        if not all(question.among for question in questions):
+            indexed(data, settings, embedder)
+        ask(data, questions, settings, out, leave_out_gold=leave_out_gold)
+    except KeyboardInterrupt:
+        click.echo(f"\nwhat was answered so far is in {out}; the same command goes on from there", err=True)
+        raise
+    summary = report.write(out, opened(data, out), other)
+    for name, value in summary.figures.items():
+        click.echo(f"{name:<42} {value}  n {value.n}")
+    if summary.compared:
+        click.echo(f"\nagainst {compare}")
+    for name, found in summary.compared.items():
+        click.echo(f"{name:<42} {share(found.this)} against {share(found.other)}: {found.by}  n {found.by.n}")
+    click.echo(f"\n{out / 'report.html'}")
+
+
+@eval_group.command("planted", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def planted(arguments: tuple[str, ...]) -> None:
+    """Plant errors in the supported sentences of a file, and count how many the check catches."""
+    from evaluation.planted import planted_command
+
+    planted_command.main(list(arguments), prog_name="sourcier eval planted", standalone_mode=False)
