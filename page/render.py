@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup
+
+from qa.verify import Standing
 
 if TYPE_CHECKING:
     from index.articles import Article
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
     from index.rebuild import Progress, Report
     from index.search import Hit
     from qa import Answer, Evidence, EvidenceFound
+    from qa.check import Problem
+    from qa.verify import Statement
 
 LANGUAGES = ("en", "fr")
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 _UNFINISHED_MARKER = re.compile(r"\[\d*$")
+
+# Of the confidence that the evidence answers, from which it is called so.
+_HIGH, _MEDIUM = 0.8, 0.6
 
 Texts = dict[str, str]
 
@@ -112,6 +119,8 @@ def announcement(exchanges: Sequence[Exchange], words: Texts) -> Markup:
         said = ""
     elif last.answer is not None:
         said = re.sub(rf" ?{_MARKER.pattern}", "", last.answer.text) or words["refused"]
+        if last.answer.short:
+            said = f"{_on_one_line(last.answer.short)}. {said}"
     else:
         said = last.error or (words["stopped"] if last.stopped else _state(last, words))
     return Markup('<p role="status" aria-live="polite">{}</p>').format(said)
@@ -173,10 +182,10 @@ def _turn(number: int, exchange: Exchange, words: Texts) -> Markup:
             words["understood"].format(question=answer.question)
         )
     if answer is not None:
-        text = answer.text or words["refused"]
-        inner += Markup('<div class="answer" lang="{}" dir="auto">{}</div>').format(
-            answer.language, _linked(text, _cited(number, answer), number, words)
+        inner += Markup('<div class="answer" lang="{}" dir="auto">{}<div class="text">{}</div></div>').format(
+            answer.language, _short(number, answer, words), _checked(number, answer, words)
         )
+        inner += _confidence(answer, words) + _dropped(answer, words)
         if answer.refused and answer.nearest:
             links = _join(
                 Markup('<li><a href="#nearest-{}-{}" dir="auto">{}</a></li>').format(number, place, article.title)
@@ -187,7 +196,9 @@ def _turn(number: int, exchange: Exchange, words: Texts) -> Markup:
         known = {evidence.number for evidence in exchange.found.evidence} if exchange.found else set()
         written = _UNFINISHED_MARKER.sub("", exchange.text)
         marks = [(match.start(), int(match[1])) for match in _MARKER.finditer(written) if int(match[1]) in known]
-        inner += Markup('<div class="answer" dir="auto">{}</div>').format(_linked(written, marks, number, words))
+        inner += Markup('<div class="answer" dir="auto"><div class="text">{}</div></div>').format(
+            _linked(written, marks, number, words)
+        )
     if exchange.error is not None:
         inner += problem(exchange.error)
     elif exchange.stopped:
@@ -206,20 +217,97 @@ def _state(exchange: Exchange, words: Texts) -> str:
     return words["writing"].format(evidence=_count("evidence", len(exchange.found.evidence), words))
 
 
-def _cited(turn: int, answer: Answer) -> list[tuple[int, int]]:
-    """Return (offset in the answer, marker), in rising order."""
-    return sorted((position, citation.marker) for citation in answer.citations for position in citation.positions)
+def _short(turn: int, answer: Answer, words: Texts) -> Markup:
+    """The few words that answer, with a marker that leads to the sentence they are taken from."""
+    if not answer.short:
+        return Markup("")
+    source = next((one for one in answer.citations if one.evidence.short == answer.short), None)
+    return Markup('<p class="short" dir="auto"{}>{}{}</p>').format(
+        _lang(source.evidence.article) if source else "",
+        _on_one_line(answer.short),
+        Markup(" {}").format(_marker(turn, source.marker, words)) if source else "",
+    )
 
 
-def _linked(text: str, marks: Sequence[tuple[int, int]], turn: int, words: Texts) -> Markup:
-    """The text with links in the place of its markers; a mark that does not stand there is left out."""
+def _checked(turn: int, answer: Answer, words: Texts) -> Markup:
+    """The text of an answer, each sentence that was mended followed by a note that opens and says why.
+
+    A statement that does not stand behind the one before it, within the text, gets no note.
+    """
+    text = answer.text or words["refused"]
+    marks = sorted((position, citation.marker) for citation in answer.citations for position in citation.positions)
     parts, done = Markup(""), 0
+    for statement in sorted(answer.statements, key=lambda one: one.start):
+        start, end = statement.start, statement.end
+        if statement.standing in (Standing.WRITTEN, Standing.DROPPED) or not done <= start < end <= len(text):
+            continue
+        parts += Markup('{}<span class="mended">{}</span>{}').format(
+            _linked(text, marks, turn, words, done, start),
+            _linked(text, marks, turn, words, start, end),
+            _note(statement, words),
+        )
+        done = end
+    return parts + _linked(text, marks, turn, words, done)
+
+
+def _note(statement: Statement, words: Texts) -> Markup:
+    standing = statement.standing
+    said = [words[f"why_{standing}"], *(_problem(one, words) for one in statement.problems)]
+    return Markup('<details class="note" lang="{}"><summary>{}</summary> <span>{}</span></details>').format(
+        words["language"], words[f"note_{standing}"], " ".join(said)
+    )
+
+
+def _problem(found: Problem, words: Texts) -> str:
+    return words[f"problem_{found.kind}"].format(words=_on_one_line(found.words))
+
+
+def _confidence(answer: Answer, words: Texts) -> Markup:
+    """How likely the archive answers: in words, the percentage in the title; for a refusal the percentage alone."""
+    if not answer.evidence:
+        return Markup("")
+    # neither never nor always; rounded down, so that 79.9 % is not shown as the 80 % of another word
+    share = min(max(int(answer.confidence * 100), 1), 99) / 100
+    percentage = words["probability"].format(percentage=format_percent(share, locale=words["locale"]))
+    if answer.refused:
+        return Markup('<p class="confidence">{}</p>').format(percentage)
+    level = "high" if answer.confidence >= _HIGH else "medium" if answer.confidence >= _MEDIUM else "low"
+    return Markup('<p class="confidence {}" title="{}">{}<span class="unseen">. {}</span></p>').format(
+        level, percentage, words[f"confidence_{level}"], percentage
+    )
+
+
+def _dropped(answer: Answer, words: Texts) -> Markup:
+    """The sentences left out because nothing bears them out, folded; one that was only repeated is not told."""
+    dropped = [one for one in answer.statements if one.standing is Standing.DROPPED and one.problems]
+    if not dropped:
+        return Markup("")
+    lines = _join(
+        Markup('<li><q lang="{}" dir="auto">{}</q> <span>{}</span></li>').format(
+            answer.language, one.text, " ".join(_problem(problem, words) for problem in one.problems)
+        )
+        for one in dropped
+    )
+    return Markup('<details class="dropped"><summary>{}</summary><ul>{}</ul></details>').format(
+        _count("dropped", len(dropped), words), lines
+    )
+
+
+def _linked(
+    text: str, marks: Sequence[tuple[int, int]], turn: int, words: Texts, start: int = 0, end: int | None = None
+) -> Markup:
+    """The text from `start` to `end` with links in the place of its markers.
+
+    `marks` are (offset in the text, marker), in rising order; one that does not stand there is left out.
+    """
+    end = len(text) if end is None else end
+    parts, done = Markup(""), start
     for position, number in marks:
         marker = f"[{number}]"
-        if position >= done and text.startswith(marker, position):
+        if position >= done and position + len(marker) <= end and text.startswith(marker, position):
             parts += Markup("{}{}").format(text[done:position], _marker(turn, number, words))
             done = position + len(marker)
-    return Markup("<p>{}{}</p>").format(parts, text[done:])
+    return Markup("{}{}").format(parts, text[done:end])
 
 
 def _marker(turn: int, number: int, words: Texts) -> Markup:
@@ -355,6 +443,10 @@ def _number(number: int, words: Texts) -> str:
 def _count(what: str, count: int, words: Texts) -> str:
     one = count == 1 or (count == 0 and words["language"] == "fr")
     return words[f"{what}_one" if one else f"{what}_many"].format(count=_number(count, words))
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _join(parts: Iterable[Markup]) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import urllib.request
@@ -20,6 +21,8 @@ from index.passages import Passage
 from index.rebuild import Progress, Report
 from index.search import Hit
 from qa import Answer, Citation, Evidence, EvidenceFound, PartialAnswer, Timings
+from qa.check import Kind, Problem
+from qa.verify import Standing, Statement
 
 BRIDGE = Article(
     id="bridge",
@@ -73,20 +76,69 @@ EVIDENCE = evidence_of(BRIDGE, "Les travaux ont coûté 4,2 millions d’euros."
 TEXT = "Les travaux ont coûté 4,2 millions d’euros [1]. Le pont a rouvert lundi [2]."
 
 
-def answer_of(question: str, text: str, evidence: Sequence[Evidence], refused: bool = False) -> Answer:
+# The contrast ratio of an element's text and what is behind it, by WCAG 2.2.
+CONTRAST = """element => {
+    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+    const luminance = colour => {
+        const [r, g, b] = parts(colour).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    let behind = element;
+    while (parts(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+    const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(luminance);
+    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}"""
+
+
+def answer_of(
+    question: str,
+    text: str,
+    evidence: Sequence[Evidence],
+    refused: bool = False,
+    short: str | None = None,
+    statements: Sequence[Statement] = (),
+) -> Answer:
     """An answer that cites what its markers name."""
     hits = tuple(Hit(one.article, one.passage, 0.9, 0.9, 1.0) for one in evidence[:1])
     cited = () if refused else tuple(Citation(one.number, one, (text.index(f"[{one.number}]"),)) for one in evidence)
-    return Answer(question, text, cited, refused, 0.9, "fr", tuple(evidence), hits, Timings(0.1, 0.2, 0.3, 0.4))
+    return Answer(
+        question=question,
+        text=text,
+        short=short,
+        citations=cited,
+        statements=tuple(statements),
+        refused=refused,
+        confidence=0.9,
+        language="fr",
+        evidence=tuple(evidence),
+        nearest=hits,
+        timings=Timings(0.1, 0.2, 0.3, 0.4),
+    )
+
+
+def mended(text: str, words: str) -> tuple[Statement, ...]:
+    """The first sentence cited anew, the second added, a third dropped; `words` are what was wrong."""
+    end = text.index("].") + 2
+    wrong = (Problem(Kind.NUMBER, words),)
+    return (
+        Statement(text[:end], 0, end, (1,), Standing.RECITED, wrong),
+        Statement(text[end + 1 :], end + 1, len(text), (2,), Standing.ADDED, ()),
+        Statement(f"La mairie a payé {words} euros.", 0, 0, (), Standing.DROPPED, wrong),
+    )
 
 
 class Asked:
     """A stand-in for qa.stream that writes `text`, waiting for `go_on` after the evidence and after each word."""
 
     def __init__(
-        self, text: str = TEXT, evidence: Sequence[Evidence] = EVIDENCE, refused: bool = False, held: bool = False
+        self,
+        text: str = TEXT,
+        evidence: Sequence[Evidence] = EVIDENCE,
+        refused: bool = False,
+        held: bool = False,
+        **checked: Any,
     ) -> None:
-        self.text, self.evidence, self.refused = text, evidence, refused
+        self.text, self.evidence, self.refused, self.checked = text, evidence, refused, checked
         self.go_on = threading.Semaphore(0 if held else 1000)
         self.closed = threading.Event()
         self.histories: list[Sequence[tuple[str, str]]] = []
@@ -95,7 +147,7 @@ class Asked:
         self, question: str, *, history: Sequence[tuple[str, str]]
     ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
         self.histories.append(history)
-        whole = answer_of(question, self.text, self.evidence, self.refused)
+        whole = answer_of(question, self.text, self.evidence, self.refused, **self.checked)
         try:
             yield EvidenceFound(question, whole.evidence, whole.nearest)
             for word in range(1, len(self.text.split(" ")) + 1):
@@ -159,6 +211,54 @@ def test_a_marker_leads_to_its_source_and_back_by_keyboard(visit_with: Any) -> N
     expect(page.locator("#source-1-2")).to_have_class("flash")
     page.locator(".back").first.click()
     expect(marker).to_be_focused()
+
+
+def test_what_was_mended_says_why_by_keyboard(visit_with: Any) -> None:
+    visited = visit_with(Asked(short="4,2 millions d’euros", statements=mended(TEXT, "17 400")))
+    visited.ask("Combien ?")
+    page = visited.page
+    expect(page.locator(".short")).to_have_text("4,2 millions d’euros")
+    expect(page.locator(".confidence")).to_have_attribute("title", re.compile("90"))
+    expect(page.locator(".mended")).to_have_count(2)
+    why = page.locator(".note span").first
+    expect(why).to_be_hidden()
+    page.locator(".marker").first.focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".note summary").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(why).to_be_visible()
+    expect(why).to_contain_text("17 400")
+    dropped = page.locator(".dropped li")
+    expect(dropped).to_be_hidden()
+    page.locator(".dropped summary").focus()
+    page.keyboard.press("Enter")
+    expect(dropped).to_contain_text("La mairie a payé 17 400 euros.")
+    assert visited.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_mended_can_be_read(visit_with: Any, scheme: str) -> None:
+    visited = visit_with(
+        Asked(short="4,2 millions d’euros", statements=mended(TEXT, "17 400")), color_scheme=scheme, width=400
+    )
+    visited.ask("Combien ?")
+    page = visited.page
+    page.locator(".note summary").first.click()
+    page.locator(".dropped summary").click()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)
+    for selector in (
+        ".short",
+        ".confidence",
+        ".mended",
+        ".note summary",
+        ".note span",
+        ".dropped summary",
+        ".dropped q",
+    ):
+        ratio = page.locator(selector).first.evaluate(CONTRAST)
+        assert ratio >= 4.5, (selector, ratio)  # WCAG 2.2, AA
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_a_marker_of_an_earlier_answer_opens_its_sources(visit_with: Any) -> None:
@@ -239,12 +339,22 @@ def test_dropped_articles_are_added_with_progress_and_a_report(visit_with: Any, 
 
 def test_hostile_text_is_only_text(visit_with: Any) -> None:
     text = f"{HOSTILE_TEXT} [1]."
-    visited = visit_with(Asked(text, evidence_of(HOSTILE, HOSTILE_TEXT)))
+    statements = (
+        Statement(text, 0, len(text), (1,), Standing.REWRITTEN, tuple(Problem(kind, HOSTILE_TEXT) for kind in Kind)),
+        Statement(HOSTILE_TEXT, 0, 0, (), Standing.DROPPED, (Problem(Kind.NAME, HOSTILE_TEXT),)),
+    )
+    evidence = evidence_of(HOSTILE, HOSTILE_TEXT)
+    visited = visit_with(Asked(text, evidence, short=HOSTILE_TEXT[:80], statements=statements))
     visited.ask(HOSTILE_TEXT)
     page = visited.page
     expect(page.locator("#turn-1 .marker")).to_have_count(1)
     expect(page.locator("#turn-1 .question")).to_have_text(HOSTILE_TEXT)
-    expect(page.locator("#turn-1 .answer")).to_contain_text(HOSTILE_TEXT)
+    expect(page.locator("#turn-1 .text")).to_contain_text(HOSTILE_TEXT)
+    expect(page.locator("#turn-1 .short")).to_have_text(HOSTILE_TEXT[:80])
+    page.locator("#turn-1 .note summary").click()
+    expect(page.locator("#turn-1 .note span")).to_contain_text(HOSTILE_TEXT)
+    page.locator("#turn-1 .dropped summary").click()
+    expect(page.locator("#turn-1 .dropped q")).to_have_text(HOSTILE_TEXT)
     expect(page.locator("#sources mark")).to_contain_text(HOSTILE_TEXT)
     expect(page.locator("#sources h3")).to_have_text(HOSTILE_TEXT)
     visited.ask("Et ensuite ?")  # the first question now stands in the summary of its sources

@@ -21,6 +21,8 @@ from index.search import Hit
 from page import render
 from page.render import Exchange
 from qa import Answer, Citation, Evidence, EvidenceFound, Timings
+from qa.check import Kind, Problem
+from qa.verify import Standing, Statement
 
 FRENCH, ENGLISH = render.texts("fr"), render.texts("en")
 TEXT = "Le pont a rouvert. Il a coûté 4 millions. La mairie est ravie."
@@ -43,7 +45,9 @@ def answered(text: str, evidence: tuple[Evidence, ...], cited: dict[int, tuple[i
         **{
             "question": "Combien ?",
             "text": text,
+            "short": None,
             "citations": citations,
+            "statements": (),
             "refused": False,
             "confidence": 0.9,
             "language": "fr",
@@ -63,14 +67,22 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.pieces: list[tuple[str, str]] = []  # (class or else name of the tag that opened last, text behind it)
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attributes)))
+        self.pieces.append((dict(attributes).get("class") or tag, ""))
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.pieces:
+            self.pieces[-1] = (self.pieces[-1][0], self.pieces[-1][1] + data)
+
+    def after(self, opened: str) -> list[str]:
+        """The texts behind each opening tag of this class, else name, up to the next opening tag."""
+        return [text for name, text in self.pieces if name == opened]
 
     def all(self, tag: str, attribute: str) -> list[str | None]:
         return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
@@ -117,6 +129,173 @@ def test_markers_of_growing_text_lead_to_the_evidence_and_half_a_marker_is_not_s
     read = Reader(render.conversation([exchange], FRENCH))
     assert read.all("a", "href") == ["#source-1-2"]
     assert read.text.endswith("Quatre millions [2]. Et [7]. Puis ")
+
+
+def test_the_short_answer_stands_first_in_its_own_language_and_leads_to_its_sentence() -> None:
+    article = article_of(language="de")
+    said = Evidence(2, article, Passage("a", 0, 62), 19, 41, 0.9, (28, 38))
+    evidence = (evidence_of(article, 1, 0), said)
+    exchange = answered("Il a coûté 4 millions [2].", evidence, {2: (22,)}, short=said.short)
+    read = Reader(render.conversation([exchange], FRENCH))
+    assert read.text == "Combien ?é 4 millio [2]Il a coûté 4 millions [2].Confiance élevée." + PROBABILITY
+    assert [attributes["lang"] for _, attributes in read.tags if attributes.get("class") == "short"] == ["de"]
+    assert read.all("a", "href") == ["#source-1-2", "#source-1-2"]
+    assert Reader(render.announcement([exchange], FRENCH)).text == "é 4 millio. Il a coûté 4 millions."
+
+
+def test_a_short_answer_that_no_cited_sentence_holds_has_no_marker() -> None:
+    read = Reader(
+        render.conversation([answered("Oui [1].", (evidence_of(article_of(), 1, 1),), {}, short="4")], FRENCH)
+    )
+    assert read.after("short") == ["4"]
+    assert read.all("a", "href") == []
+
+
+def test_without_a_short_answer_the_text_stands_first() -> None:
+    assert 'class="short"' not in render.conversation([answered("Oui.", (), {})], FRENCH)
+
+
+PROBABILITY = " Probabilité que les archives répondent à la question : 90\xa0%"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said", "percentage"),
+    [
+        (1.0, "Confiance élevée", "99"),
+        (0.8, "Confiance élevée", "80"),
+        (0.7999, "Confiance moyenne", "79"),
+        (0.6, "Confiance moyenne", "60"),
+        (0.5999, "Confiance faible", "59"),
+        (0.0, "Confiance faible", "1"),
+    ],
+)
+def test_confidence_is_said_in_words_with_its_percentage_in_the_title(
+    confidence: float, said: str, percentage: str
+) -> None:
+    evidence = (evidence_of(article_of(), 1, 1),)
+    exchange = answered("Oui [1].", evidence, {1: (4,)}, confidence=confidence)
+    read = Reader(render.conversation([exchange], FRENCH))
+    assert f"{said}. Probabilité" in read.text
+    (title,) = [one for one in read.all("p", "title") if one]
+    assert title == f"Probabilité que les archives répondent à la question : {percentage}\xa0%"
+
+
+def test_confidence_in_english() -> None:
+    exchange = answered("Yes [1].", (evidence_of(article_of(), 1, 1),), {1: (4,)}, confidence=0.65)
+    read = Reader(render.conversation([exchange], ENGLISH))
+    assert read.text.endswith("Medium confidence. Probability that the archive answers the question: 65%")
+
+
+def test_a_refusal_is_called_neither_sure_nor_unsure_but_gives_the_probability() -> None:
+    exchange = answered("Non.", (evidence_of(article_of(), 1, 1),), {}, refused=True, confidence=0.12)
+    read = Reader(render.conversation([exchange], FRENCH))
+    assert "Probabilité que les archives répondent à la question : 12\xa0%" in read.text
+    assert "Confiance" not in read.text
+    assert "Probabilité" not in render.conversation([answered("Non.", (), {}, refused=True, confidence=0.0)], FRENCH)
+
+
+NUMBER = Problem(Kind.NUMBER, "17 400")
+
+
+@pytest.mark.parametrize(
+    ("standing", "problems", "mark", "why"),
+    [
+        (
+            Standing.RECITED,
+            (NUMBER,),
+            "source corrigée",
+            "Cette phrase citait d’abord une autre source, qui la prouvait moins bien."
+            " Ce qu’elle citait ne confirme pas le nombre «\xa017 400\xa0».",
+        ),
+        (
+            Standing.REWRITTEN,
+            (Problem(Kind.DATE, "le 3 mai"), Problem(Kind.NAME, "Zoé Ferrandeau")),
+            "réécrite",
+            "Cette phrase a été réécrite : rien ne prouvait la première version."
+            " Ce qu’elle citait ne confirme pas la date «\xa0le 3 mai\xa0»."
+            " Ce qu’elle citait ne confirme pas le nom «\xa0Zoé Ferrandeau\xa0».",
+        ),
+        (
+            Standing.QUOTED,
+            (Problem(Kind.LANGUAGE, "The bridge has opened."),),
+            "remplacée par l’article",
+            "Cette phrase de l’article en remplace une que rien ne prouvait."
+            " Elle n’était pas dans la langue de la question.",
+        ),
+        (
+            Standing.ADDED,
+            (),
+            "ajoutée",
+            "Cette phrase n’est pas du modèle : le programme l’a tirée des articles.",
+        ),
+    ],
+    ids=["recited", "rewritten", "quoted", "added"],
+)
+def test_a_mended_sentence_looks_different_and_a_note_says_why(
+    standing: Standing, problems: tuple[Problem, ...], mark: str, why: str
+) -> None:
+    text = "Oui [1]. Il a coûté 4 millions [1]. Non [1]."
+    statements = (
+        Statement("Oui.", 0, 8, (1,), Standing.WRITTEN, ()),
+        Statement("Il a coûté 4 millions.", 9, 35, (1,), standing, problems),
+        Statement("Non.", 36, 44, (1,), Standing.WRITTEN, ()),
+    )
+    exchange = answered(text, (evidence_of(article_of(), 1, 1),), {1: (4, 31, 40)}, statements=statements)
+    html = render.conversation([exchange], FRENCH)
+    read = Reader(html)
+    assert read.after("mended") == ["Il a coûté 4 millions "]
+    assert read.after("summary") == [f"{mark} "]
+    assert f"Oui [1]. Il a coûté 4 millions [1].{mark} {why} Non [1]." in read.text
+    assert [attributes.get("open", "closed") for tag, attributes in read.tags if tag == "details"] == ["closed"]
+    assert read.all("a", "href") == ["#source-1-1"] * 3
+
+
+@pytest.mark.parametrize("words", [FRENCH, ENGLISH], ids=["fr", "en"])
+def test_every_standing_and_every_kind_of_problem_has_its_words(words: render.Texts) -> None:
+    mended = [one for one in Standing if one not in (Standing.WRITTEN, Standing.DROPPED)]
+    assert all(words[key] for one in mended for key in (f"note_{one}", f"why_{one}"))
+    assert all(words[f"problem_{kind}"].endswith(".") for kind in Kind)
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [[(-3, 4)], [(4, 4)], [(4, 99)], [(0, 8), (5, 12)], [(9, 13), (0, 99)]],
+    ids=["before", "empty", "behind", "overlapping", "later first"],
+)
+def test_a_statement_that_does_not_stand_in_the_text_changes_nothing_of_it(spans: list[tuple[int, int]]) -> None:
+    text = "Oui [1]. Non."
+    statements = tuple(Statement("x", *span, (), Standing.ADDED, ()) for span in spans)
+    note = FRENCH["note_added"] + " " + FRENCH["why_added"]
+    read = Reader(render.conversation([answered(text, (), {}, statements=statements)], FRENCH))
+    assert read.text.replace(note, "") == "Combien ?" + text
+
+
+def test_dropped_sentences_are_counted_and_folded_with_what_was_wrong() -> None:
+    statements = (
+        Statement("Il a coûté 17 400 euros.", 0, 0, (), Standing.DROPPED, (NUMBER,)),
+        Statement("Non.", 0, 0, (), Standing.DROPPED, (Problem(Kind.NEGATION, "non"),)),
+        Statement("Oui.", 0, 0, (), Standing.DROPPED, ()),  # it was said before
+        Statement("Oui.", 0, 8, (1,), Standing.WRITTEN, ()),
+    )
+
+    def folded(*statements: Statement) -> str:
+        read = Reader(render.conversation([answered("Oui [1].", (), {}, statements=statements)], FRENCH))
+        assert [attributes.get("open", "closed") for tag, attributes in read.tags if tag == "details"] == ["closed"]
+        return read.text.partition("Oui [1].")[2]
+
+    assert folded(*statements) == (
+        "2 phrases retirées, que rien ne prouve"
+        "Il a coûté 17 400 euros. Ce qu’elle citait ne confirme pas le nombre «\xa017 400\xa0»."
+        "Non. Elle niait ce qui est affirmé, ou l’inverse : «\xa0non\xa0»."
+    )
+    assert folded(statements[0]).startswith("1 phrase retirée, que rien ne prouve")
+    assert "<details" not in render.conversation([answered("Oui.", (), {}, statements=statements[2:3])], FRENCH)
+
+
+def test_a_refusal_after_all_was_dropped_shows_what_was_dropped() -> None:
+    statements = (Statement("Il a coûté 17 400 euros.", 0, 0, (), Standing.DROPPED, (NUMBER,)),)
+    exchange = answered("Les articles ne le disent pas.", (), {}, refused=True, statements=statements)
+    assert "Il a coûté 17 400 euros." in Reader(render.conversation([exchange], FRENCH)).text
 
 
 def test_sentences_of_one_passage_share_a_card_and_each_is_marked() -> None:
@@ -246,7 +425,7 @@ HOSTILE = st.text() | st.sampled_from(
         '"><img src=x onerror=alert(1)>',
         "' onfocus='alert(1)",
         "</mark></article><h1>x</h1>",
-        "[x](javascript:alert(1)) ![x](https://example.invalid/x.png)",
+        "[1](javascript:alert(1)) ![x](https://example.invalid/x.png)",
         "{0} {words} {question.__class__} %s",
         "&lt;b&gt; &amp; &#60;",
     ]
@@ -260,7 +439,20 @@ def test_whatever_is_written_adds_no_tag_and_no_attribute(title: str, text: str,
             "a", title, text, source=title, url=f"https://example.invalid/{title}", author=text, language=title
         )
         evidence = (Evidence(1, article, Passage("a", 0, len(text)), 0, len(text), 0.9),)
-        exchange = answered(f"{text} [1].", evidence, {1: (len(text) + 1,)}, question="Q", language=title)
+        wrong = tuple(Problem(kind, title) for kind in Kind)
+        statements = (
+            Statement(f"{text}.", 0, len(text) + 5, (1,), Standing.REWRITTEN, wrong),
+            Statement(text, 0, 0, (), Standing.DROPPED, wrong),
+        )
+        exchange = answered(
+            f"{text} [1].",
+            evidence,
+            {1: (len(text) + 1,)},
+            question="Q",
+            language=title,
+            short=f"x{text}",
+            statements=statements,
+        )
         exchange = Exchange(question, exchange.found, exchange.text, exchange.answer)
         status: Any = SimpleNamespace(articles=1, oldest=None, newest=None, sources={title: 1})
         html = (
