@@ -14,8 +14,10 @@ PORT ?= 7860
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-# llama.cpp without its multimodal part, which nothing here uses, and which is most of its build.
-export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF
+# llama.cpp without its multimodal part, which nothing here uses, and which is most of its build; and without
+# its AMX kernels, which crash (SIGSEGV at ldtilecfg, llama.cpp of llama-cpp-python 0.3.36) on virtual Xeons.
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF \
+	-DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
@@ -27,7 +29,7 @@ endef
 help:
 	echo 'make run    environment, weights, demo archive, chat page on http://127.0.0.1:$(PORT)'
 	echo 'make test   environment, weights, all tests'
-	echo 'make bench  environment, weights, the figures of docs/benchmarks.md'
+	echo 'make bench  environment, weights, figures of docs/evaluation.md and docs/benchmarks.md'
 
 run: $(VENV)/.installed weights
 	$(call step,indexing the demo archive,$(BIN)/sourcier index demo/articles --home $(DEMO))
@@ -42,8 +44,9 @@ test: $(VENV)/.installed-test weights
 	$(call step,tests,$(BIN)/pytest)
 
 bench: $(VENV)/.installed weights
-	$(BIN)/python -m evaluation.demo
-	if [ -d ../shared/data/piaf ]; then $(BIN)/python -m evaluation.retrieval ../shared/data/piaf/piaf-v1.0.json; fi
+	$(BIN)/sourcier eval answers demo
+	$(BIN)/sourcier eval planted demo/supported.jsonl
+	if [ -d ../shared/data/piaf ]; then $(BIN)/sourcier eval retrieval ../shared/data/piaf/piaf-v1.0.json --language fr; fi
 
 weights: $(VENV)/.installed
 	$(call step,weights: fetch what is missing and verify,$(BIN)/sourcier models pull > /dev/null)

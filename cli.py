@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from errors import ModelError, SourcierError
+from evaluation.commands import eval_group
 from settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -191,6 +192,27 @@ def serve(settings: Settings, **flags: Any) -> None:
     app.serve(load_settings(settings.home, **(settings.model_dump(exclude={"home"}, exclude_unset=True) | given)))
 
 
+@main.command()
+@_settings
+@click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--questions",
+    "only",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Keep to the questions whose ids stand in this file, one a line.",
+)
+@click.option("--sample", type=click.IntRange(min=20), help="Only so many questions, drawn with --seed.")
+@click.option("--seed", default=0, show_default=True, help="Which questions are drawn.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the calibration goes; the home by default."
+)
+def calibrate(settings: Settings, **options: Any) -> None:
+    """Fit the decision whether to answer on DATA: SQuAD, NoMIRACL or a folder like demo/."""
+    from evaluation.calibrate import fit
+
+    fit(settings=settings, **options)
+
+
 @main.group()
 def models() -> None:
     """Weights: what is known, fetch, check, find."""
@@ -245,6 +267,9 @@ def models_path(settings: Settings, name: str) -> None:
     from models import locate
 
     click.echo(locate(name, settings.models_folder))
+
+
+main.add_command(eval_group)
 
 
 if __name__ == "__main__":
