@@ -293,7 +293,8 @@ class _Squad:
         chance = self.trainer.chance
         for question in self.questions:
             passage, right, words = self.found[question.id]
-            near, others = list(self.nearest.get(question.id, ())), []
+            near = list(self.nearest.get(question.id, ()))
+            others: list[_Passage] = []
             while near and len(others) < 2:
                 others.append(near.pop(min(int(chance.expovariate(0.45)), len(near) - 1)))
             same = [

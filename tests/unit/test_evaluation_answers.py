@@ -169,7 +169,7 @@ def test_an_interruption_keeps_what_was_answered(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        pytest.param(["--set", "results=3"], "settings.results = 8, now it is 3", id="setting"),
+        pytest.param(["--set", "results=3"], "settings.results = 10, now it is 3", id="setting"),
         pytest.param(["--seed", "5"], "seed = 0, now it is 5", id="seed"),
         pytest.param(["--sample", "2"], "questions = 4, now it is 2", id="sample"),
         pytest.param(["--leave-out-gold"], "questions = 4, now it is 3", id="gold left out"),
