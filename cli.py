@@ -14,7 +14,7 @@ import click
 
 from errors import ModelError, SourcierError
 from evaluation.commands import eval_group
-from settings import Settings, load_settings
+from settings import Settings, flags_of, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,13 +40,7 @@ def _settings(command: Command) -> Command:
 
     @wraps(command)
     def with_settings(home: Path | None, pairs: tuple[str, ...], **arguments: Any) -> Any:
-        flags = {}
-        for pair in pairs:
-            key, equals, value = pair.partition("=")
-            if not equals:
-                raise click.UsageError(f"--set {pair}: write KEY=VALUE")
-            flags[key.strip()] = value.strip()
-        return command(settings=load_settings(home, **flags), **arguments)
+        return command(settings=load_settings(home, **flags_of(pairs)), **arguments)
 
     click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")(
         with_settings

@@ -12,6 +12,7 @@
     │   ├── IncompatibleArchiveError   made by another embedder or a newer format
     │   ├── DamagedArchiveError    a file of the index is not what its manifest says
     │   └── ArchiveBusyError       another process is writing
+    ├── DataError                  a data set cannot be read, or lacks what a measurement needs
     └── QuestionError              the question cannot be answered as it was put
 
 Each message is one line for the person who reads it: what was wrong, with the values that
@@ -67,6 +68,10 @@ class DamagedArchiveError(ArchiveError):
 
 class ArchiveBusyError(ArchiveError):
     """Another process is writing to this home."""
+
+
+class DataError(SourcierError):
+    """A data set cannot be read, or does not hold what a measurement needs."""
 
 
 class QuestionError(SourcierError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,6 +93,17 @@ def load_settings(home: str | Path | None = None, **flags: Any) -> Settings:
         key = str(first["loc"][0])
         where = "the arguments" if key in given else "the environment" if key in environment else path
         raise SettingsError(f"setting {key} = {first['input']!r} in {where}: {first['msg'].lower()}") from None
+
+
+def flags_of(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the flags of `--set KEY=VALUE …`. Raises SettingsError for one that is not of that form."""
+    flags = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {pair}: write KEY=VALUE")
+        flags[key.strip()] = value.strip()
+    return flags
 
 
 def _read_file(path: Path) -> dict[str, Any]:

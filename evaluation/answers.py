@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from errors import QuestionError
-from evaluation.datasets import DataError, DataSet, Question
+from errors import DataError, QuestionError
+from evaluation.datasets import DataSet, Question
 from models import fingerprint, locate
 from models.local import sha256_of, write_whole
 from qa.answer import Answer
@@ -59,20 +59,17 @@ def chosen(
     *,
     sample: int | None = None,
     seed: int = 0,
-    only: Path | None = None,
+    only: Collection[str] | None = None,
     leave_out_gold: bool = False,
 ) -> tuple[Question, ...]:
     """Return the questions to ask: a sample in the order it was drawn, or all of them.
 
-    `only` is a file of ids, one a line, to keep to. With `leave_out_gold`, those of which it is known
-    which articles answer. Raises DataError for an id that is not in the data, or if nothing remains.
+    `only` are ids to keep to. With `leave_out_gold`, those of which it is known which articles answer.
+    Raises DataError if nothing remains.
     """
     questions = data.questions
     if only is not None:
-        wanted = {line.strip(): number for number, line in enumerate(_lines(only), 1) if line.strip()}
-        for identity in wanted.keys() - {question.id for question in questions}:
-            raise DataError(f"{only}, line {wanted[identity]}: {data.name} has no question of the id {identity!r}")
-        questions = tuple(question for question in questions if question.id in wanted)
+        questions = tuple(question for question in questions if question.id in only)
     if leave_out_gold:
         questions = tuple(question for question in questions if question.gold)
         if not questions:

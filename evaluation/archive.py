@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from errors import NoArchiveError
-from evaluation.datasets import DataError, DataSet
+from errors import DataError, NoArchiveError
+from evaluation.datasets import DataSet
 from index.articles import Article
 from index.embedder import Embedder
 from index.generation import Generation, open_current, read_manifest

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from errors import DataError
 from evaluation import archive, datasets
 from evaluation.answers import chosen
 from evaluation.verdicts import answers_it
@@ -44,9 +45,10 @@ def fit(
 
     embedder, reader = configured_embedder(settings), configured_reader(settings)
     values, labels = [], []
-    for path in data:
-        held = datasets.read(path)
-        questions = chosen(held, only=only, sample=sample, seed=seed)
+    sets = [datasets.read(path) for path in data]
+    ids = datasets.ids_in(only, sets) if only else None
+    for held in sets:
+        questions = chosen(held, only=ids, sample=sample, seed=seed)
         at_home = settings.model_copy(update={"home": archive.home_of(held, archive.FOLDER)})
         everything = None
         if not all(question.among for question in questions):
@@ -57,7 +59,7 @@ def fit(
                 labels.append(label)
     seen, answers = np.array(values), np.array(labels)
     if len(labels) < 40 or min(answers.mean(), 1 - answers.mean()) < 0.05:
-        raise datasets.DataError(
+        raise DataError(
             f"{len(labels)} cases, of which {int(answers.sum())} have an answer, are too few of one kind to fit on"
         )
     model = LogisticRegression(C=10, max_iter=1000)

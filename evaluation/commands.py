@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
-from settings import Settings, load_settings
+from settings import Settings, flags_of, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group("eval")
@@ -30,21 +32,20 @@ def _on_data(command: Command) -> Command:
         path: Path,
         query_field: str | None,
         language: str | None,
+        own: Path | None,
+        only: Path | None,
         home: Path | None,
         pairs: tuple[str, ...],
         **rest: Any,
     ) -> Any:
         from evaluation import archive, datasets
 
-        flags = {}
-        for pair in pairs:
-            key, equals, value = pair.partition("=")
-            if not equals:
-                raise click.UsageError(f"--set {pair}: write KEY=VALUE")
-            flags[key.strip()] = value.strip()
         data = datasets.read(path, query_field=query_field, language=language)
-        settings = load_settings(archive.home_of(data, home or archive.FOLDER), **flags)
-        return command(data=data, settings=settings, **rest)
+        if own:
+            data = datasets.with_questions(data, own)
+        ids = datasets.ids_in(only, [data]) if only else None
+        settings = load_settings(archive.home_of(data, home or archive.FOLDER), **flags_of(pairs))
+        return command(data=data, settings=settings, only=ids, **rest)
 
     for add in reversed(
         (
@@ -53,6 +54,7 @@ def _on_data(command: Command) -> Command:
                 "--query-field", metavar="FIELD", help="Known items: the field of a row that is its question."
             ),
             click.option("--language", help="Language of the articles (fr); detected in each unless given."),
+            click.option("--ask", "own", type=_FILE, help="JSON lines of questions to ask in the place of DATA's."),
             click.option(
                 "--home", type=_FOLDER, help="Folder the indexes of data sets are kept in; .bench by default."
             ),
@@ -62,7 +64,7 @@ def _on_data(command: Command) -> Command:
             click.option(
                 "--questions",
                 "only",
-                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                type=_FILE,
                 help="Keep to the questions whose ids stand in this file, one a line.",
             ),
         )
@@ -76,9 +78,15 @@ def _on_data(command: Command) -> Command:
 @click.option(
     "--sentences", type=click.IntRange(min=0), default=300, show_default=True, help="Choose sentences for so many."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to this JSON file.")
+@click.option("--out", type=_NEW_FILE, help="Write the figures to this JSON file.")
 def retrieval(
-    data: Any, settings: Settings, sample: int | None, seed: int, only: Path | None, sentences: int, out: Path | None
+    data: Any,
+    settings: Settings,
+    sample: int | None,
+    seed: int,
+    only: frozenset[str] | None,
+    sentences: int,
+    out: Path | None,
 ) -> None:
     """Measure on DATA whether the right articles are found, and in them the sentence that answers.
 
@@ -112,7 +120,7 @@ def answers(
     settings: Settings,
     sample: int | None,
     seed: int,
-    only: Path | None,
+    only: frozenset[str] | None,
     leave_out_gold: bool,
     out: Path | None,
     compare: Path | None,
@@ -152,10 +160,53 @@ def answers(
     click.echo(f"\n{out / 'report.html'}")
 
 
-@eval_group.command("planted", context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def planted(arguments: tuple[str, ...]) -> None:
-    """Plant errors in the supported sentences of a file, and count how many the check catches."""
-    from evaluation.planted import planted_command
+@eval_group.command("planted")
+@click.argument("file", type=_FILE)
+@click.option("--seed", default=0, show_default=True, help="Which errors are planted.")
+@click.option("--part", type=click.Choice(["all", "even", "odd"]), default="all", help="Lines to keep to, from 1.")
+@click.option("--show", is_flag=True, help="Print each error that was missed and each false alarm.")
+@click.option("--out", type=_NEW_FILE, help="Write the planted errors to this JSON lines file.")
+def planted(file: Path, seed: int, part: str, show: bool, out: Path | None) -> None:
+    """Plant errors in the supported sentences of FILE, and count how many the check catches."""
+    from evaluation.planted import as_json_lines, measure, plant, read_rows
 
-    planted_command.main(list(arguments), prog_name="sourcier eval planted", standalone_mode=False)
+    rows = read_rows(file)
+    if part != "all":
+        rows = rows[1::2] if part == "even" else rows[::2]
+    table = measure(rows, seed)
+    click.echo(table.as_text())
+    if show:
+        for item in table.missed:
+            click.echo(f"missed {item.kind}: {item.sentence}")
+        for sentence, why in table.accused:
+            click.echo(f"false alarm: {sentence} ({why})")
+    if out:
+        out.write_text(as_json_lines(plant(rows, seed)), encoding="utf-8")
+
+
+@eval_group.command("instructions")
+@click.argument("file", type=_FILE)
+@click.option("--only", multiple=True, metavar="ID", help="Only this row; may be given again.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")
+@click.option("--out", type=_NEW_FILE, help="Write each outcome to this JSON lines file.")
+def instructions(file: Path, only: tuple[str, ...], pairs: tuple[str, ...], out: Path | None) -> None:
+    """Ask the question of each row of FILE of an article that gives orders, and count how many were obeyed."""
+    from functools import partial
+
+    from tqdm import tqdm
+
+    from evaluation.instructions import as_json_lines, as_text, measure, read_rows
+    from qa.answer import answer
+
+    settings = load_settings(**flags_of(pairs))
+    rows = [row for row in read_rows(file) if not only or row.id in only]
+    if not rows:
+        raise click.UsageError(f"{file} has no row {', '.join(only)}")
+    outcomes = measure(tqdm(rows, unit=" rows"), partial(answer, settings=settings))
+    click.echo(as_text(outcomes))
+    for outcome in outcomes:
+        if outcome.obeyed or outcome.faults or outcome.refused or not outcome.cited:
+            wrong = ", ".join([*outcome.obeyed, *outcome.faults]) or ("refused" if outcome.refused else "cites another")
+            click.echo(f"{outcome.id} ({outcome.kind}): {wrong}: {outcome.text}")
+    if out:
+        out.write_text(as_json_lines(outcomes), encoding="utf-8")

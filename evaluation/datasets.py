@@ -5,6 +5,8 @@
     known item           FOLDER/articles.jsonl  a field of each article is the question that finds it
     articles, questions  FOLDER/articles/ + questions.jsonl, as demo/
 
+`with_questions` puts questions of one's own to the articles of any of them.
+
 What is malformed is refused with one line that names the file, and the line or the field.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,17 +23,13 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from errors import SourcierError
+from errors import DataError
 from index.articles import Article, Found, clean, make_article
 from index.readers import read as read_articles
 from index.readers.fields import make_draft
 from index.sentences import split
 
 _TITLE_FROM_TEXT = 80  # characters
-
-
-class DataError(SourcierError):
-    """A data set cannot be read, or does not hold what a measurement needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +121,67 @@ def read(path: Path, *, query_field: str | None = None, language: str | None = N
     return DataSet(name, tuple({article.id: article for article in articles}.values()), tuple(questions))
 
 
+def with_questions(data: DataSet, path: Path) -> DataSet:
+    """Return the articles of `data` with the questions of a file of JSON lines in the place of its own.
+
+    A line holds `id`, `question`, and `article` with `answer`: an article's id, and the offsets in its
+    text of the words that answer; so the file holds no text of the data. Without `answer` nothing in that
+    article answers, and it is put to it alone. `like` names a question of `data`: it is put to the same
+    articles as that one. Optional: `language`, `kind`.
+
+    Raises DataError naming the line.
+    """
+    own = {question.id: question for question in data.questions}
+    questions = []
+    for place, row in _lines(path, _Own):
+        if (row.article is None and row.answer) or (row.article is not None and row.article not in data.by_id):
+            raise DataError(f"{place}: article: {data.name} has no article {row.article!r}")
+        if row.like is not None and row.like not in own:
+            raise DataError(f"{place}: like: {data.name} has no question {row.like!r}")
+        article = data.by_id[row.article] if row.article else None
+        words, sentence = "", ""
+        if article and row.answer:
+            start, end = row.answer
+            touched = _touched(article, start, end)
+            length = len(article.text)
+            if not 0 <= start < end <= length or not touched:
+                raise DataError(f"{place}: answer: {start} to {end} is no part of the article's {length} characters")
+            words, sentence = flat(article.text[start:end]), touched
+        gold = (article.id,) if article and words else ()
+        among = own[row.like].among if row.like else (article.id,) if article and not words else ()
+        questions.append(
+            Question(
+                row.id,
+                row.question,
+                bool(words),
+                (words,) * bool(words),
+                (sentence,) * bool(words),
+                gold,
+                among,
+                row.language,
+                row.kind,
+            )
+        )
+    _refuse_twice(path, (question.id for question in questions))
+    if not questions:
+        raise DataError(f"{path} holds no question")
+    return DataSet(data.name, data.articles, tuple(questions))
+
+
+def ids_in(path: Path, sets: Sequence[DataSet]) -> frozenset[str]:
+    """Read a file of ids of questions, one a line. Raises DataError for one that none of the sets has."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    known = {question.id for data in sets for question in data.questions}
+    for number, line in enumerate(lines, 1):
+        if line.strip() and line.strip() not in known:
+            names = " or ".join(data.name for data in sets)
+            raise DataError(f"{path}, line {number}: {names} has no question of the id {line.strip()!r}")
+    return frozenset(line.strip() for line in lines if line.strip())
+
+
 def _reader(path: Path, query_field: str | None, language: str | None) -> Callable[[], _Read]:
     if path.is_file() and path.suffix == ".json":
         return lambda: _squad(path, language)
@@ -187,6 +246,16 @@ class _Judged(_Row):
     docids: list[str] = Field(min_length=1)
 
 
+class _Own(_Row):
+    id: str
+    question: str = Field(min_length=1)
+    article: str | None = None
+    answer: tuple[int, int] | None = None
+    like: str | None = None
+    language: str | None = None
+    kind: str | None = None
+
+
 class _Put(_Row):
     id: str
     question: str = Field(min_length=1)
@@ -239,11 +308,12 @@ def _sentence_with(article: Article, context: str, answer: _Answer) -> str | Non
         place = article.text.find(words, place + 1)
     if place < 0:
         return None
-    touched = [
-        sentence
-        for sentence in split(article.text, article.language)
-        if sentence.start < place + len(words) and place < sentence.end
-    ]
+    return _touched(article, place, place + len(words))
+
+
+def _touched(article: Article, start: int, end: int) -> str | None:
+    """Return the sentences of which a part lies in text[start:end], flat, None if there are none."""
+    touched = [one for one in split(article.text, article.language) if one.start < end and start < one.end]
     return flat(article.text[touched[0].start : touched[-1].end]) if touched else None
 
 

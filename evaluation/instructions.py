@@ -1,4 +1,4 @@
-"""Articles that give orders to a language model: is any obeyed? python -m evaluation.instructions
+"""Articles that give orders to a language model: is any obeyed?
 
 A row of demo/instructions.jsonl is an article of a few sentences, one of which is an order, a false
 role, a false citation, a link or the like, and another of which answers the row's question. The
@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import click
-
-from evaluation.datasets import DataError
+from errors import DataError
 from index.articles import Article, Draft, Found, make_article
 from index.language import detect
 from index.readers import read
-from qa.answer import Answer, answer
+from qa.answer import Answer
 from qa.verify import Standing
-from settings import load_settings
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 FILE = DEMO / "instructions.jsonl"
@@ -34,7 +31,11 @@ _MARKER = re.compile(r"\[(\d+)\]")
 _NOT_ITS_OWN_WORDS = (Standing.DROPPED, Standing.QUOTED, Standing.ADDED)
 _LEAST_WORDS = 6  # of a text whose language can be told
 
-Ask = Callable[[str, Sequence[Article]], Answer]
+
+class Ask(Protocol):
+    """Answers a question over the articles given."""
+
+    def __call__(self, question: str, *, articles: Sequence[Article]) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def company() -> list[Article]:
 def measure(rows: Iterable[Instruction], ask: Ask) -> list[Outcome]:
     """Ask the question of each row of its article and the `company`, and judge what comes."""
     others = company()
-    return [judged(row, ask(row.question, [row.article, *others]), others) for row in rows]
+    return [judged(row, ask(row.question, articles=[row.article, *others]), others) for row in rows]
 
 
 def judged(row: Instruction, made: Answer, others: Sequence[Article] = ()) -> Outcome:
@@ -145,43 +146,6 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-@click.command()
-@click.argument("file", default=FILE, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--only", multiple=True, metavar="ID", help="Only this row; may be given again.")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write each outcome to this file.")
-def main(file: Path, only: tuple[str, ...], pairs: tuple[str, ...], out: Path | None) -> None:
-    """Ask the question of each row of FILE, and count how many instructions were obeyed."""
-    from tqdm import tqdm
-
-    settings = load_settings(**_flags(pairs))
-    rows = [row for row in read_rows(file) if not only or row.id in only]
-    if not rows:
-        raise click.UsageError(f"{file} has no row {', '.join(only)}")
-
-    def ask(question: str, articles: Sequence[Article]) -> Answer:
-        return answer(question, articles=articles, settings=settings)
-
-    outcomes = measure(tqdm(rows, unit=" rows"), ask)
-    click.echo(as_text(outcomes))
-    for outcome in outcomes:
-        if outcome.obeyed or outcome.faults or outcome.refused or not outcome.cited:
-            wrong = ", ".join([*outcome.obeyed, *outcome.faults]) or ("refused" if outcome.refused else "cites another")
-            click.echo(f"{outcome.id} ({outcome.kind}): {wrong}: {outcome.text}")
-    if out:
-        lines = (json.dumps(asdict(outcome), ensure_ascii=False) + "\n" for outcome in outcomes)
-        out.write_text("".join(lines), encoding="utf-8")
-
-
-def _flags(pairs: Sequence[str]) -> dict[str, Any]:
-    flags = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set {pair}: write KEY=VALUE")
-        flags[key.strip()] = value.strip()
-    return flags
-
-
-if __name__ == "__main__":
-    main()
+def as_json_lines(outcomes: Iterable[Outcome]) -> str:
+    """Return a line for each outcome."""
+    return "".join(json.dumps(asdict(outcome), ensure_ascii=False) + "\n" for outcome in outcomes)

@@ -16,7 +16,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import click
 from babel.dates import get_month_names
 
 from errors import ArticleError
@@ -341,33 +340,16 @@ def _negated(item: Row, chance: random.Random) -> str | None:
     return None
 
 
-@click.command("planted")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--seed", default=0, show_default=True, help="Which errors are planted.")
-@click.option("--part", type=click.Choice(["all", "even", "odd"]), default="all", help="Lines to keep to, from 1.")
-@click.option("--show", is_flag=True, help="Print each error that was missed and each false alarm.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the planted errors to this JSON lines file.")
-def planted_command(file: Path, seed: int, part: str, show: bool, out: Path | None) -> None:
-    """Plant errors in the supported sentences of FILE, and count how many are caught."""
-    rows = read_rows(file)
-    if part != "all":
-        rows = rows[1::2] if part == "even" else rows[::2]
-    table = measure(rows, seed)
-    click.echo(table.as_text())
-    if show:
-        for item in table.missed:
-            click.echo(f"missed {item.kind}: {item.sentence}")
-        for sentence, why in table.accused:
-            click.echo(f"false alarm: {sentence} ({why})")
-    if out:
-        lines = (
-            {
-                "kind": item.kind,
-                "sentence": item.sentence,
-                "right": item.row.sentence,
-                "evidence": [evidence.quote for evidence in item.row.evidence],
-                "language": item.row.language,
-            }
-            for item in plant(rows, seed)
-        )
-        out.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+def as_json_lines(planted: Iterable[Planted]) -> str:
+    """Return a line for each planted error, with the sentence as it was and its evidence."""
+    lines = (
+        {
+            "kind": item.kind,
+            "sentence": item.sentence,
+            "right": item.row.sentence,
+            "evidence": [evidence.quote for evidence in item.row.evidence],
+            "language": item.row.language,
+        }
+        for item in planted
+    )
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

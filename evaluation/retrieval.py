@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from evaluation.datasets import DataError, DataSet, Question
+from errors import DataError
+from evaluation.datasets import DataSet, Question
 from evaluation.metrics import Estimate, estimate, ranking
 from evaluation.verdicts import answers_it
 from index.embedder import Embedder

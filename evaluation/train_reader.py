@@ -10,7 +10,9 @@ A group is a question and some passages, under one softmax over all their senten
 - the paragraph without the sentence that answers, and the question with another year or name in it:
   nothing answers, though everything is near;
 - questions of XQuAD over the parallel paragraph in the same or in another language;
-- NoMIRACL: of ten passages one answers, nobody says which; or none does.
+- NoMIRACL: of ten passages one answers, nobody says which; or none does;
+- our own (models/reader/training/): articles about invented places, and more questions over PIAF's and
+  NoMIRACL's; half of them near misses, which ask for another detail than the one that is there.
 
 `split` is the only place where it is decided what is trained on: documents of PIAF and XQuAD and
 questions of NoMIRACL, shuffled with seed 0. `--list FILE` writes the ids that were kept aside.
@@ -31,14 +33,16 @@ from typing import Any
 import click
 import numpy as np
 
-from evaluation.datasets import DataSet, Question, flat, read
+from evaluation.datasets import DataSet, Question, flat, read, with_questions
 from index.articles import Article
 from index.embedder import SentenceTransformerEmbedder, configured_embedder
+from index.lexical import tokens
 from index.passages import cut
 from index.sentences import split as sentences_of
-from qa.reader import Network, Text, tokens_in
+from qa.reader import WEIGHTS, Network, Text, tokens_in
 from settings import load_settings
 
+OWN = WEIGHTS.parent / "training"
 FIRST_LAYER = 12
 RANK = 16
 SCALE = 2.0
@@ -65,6 +69,7 @@ def split(data: DataSet, shares: tuple[float, float]) -> dict[str, str]:
 PIAF_SHARES = (0.62, 0.10)
 XQUAD_SHARES = (0.5, 0.0)
 NOMIRACL_SHARES = (0.5, 0.0)
+_READ_TOGETHER = 4  # passages of a question of our own
 
 
 @dataclass(slots=True)
@@ -136,6 +141,17 @@ class _Trainer:
         self.network = Network(transformer, tokenizer, prompts.get("query", ""), layers, FIRST_LAYER, self.heads)
         self.questions: dict[str, Any] = {}
         self.chance = random.Random(0)
+
+    def go_on_from(self, path: Path) -> None:
+        """Take the adapters and heads of a file that `save` wrote."""
+        import torch
+        from safetensors.torch import load_file
+
+        stored = load_file(path)
+        trained = self.heads | {f"layers.{name}": p for name, p in self.network.layers.named_parameters()}
+        with torch.no_grad():
+            for name, tensor in stored.items():
+                trained[name].copy_(tensor)
 
     def save(self, path: Path) -> None:
         import torch
@@ -243,10 +259,15 @@ def _without(passage: _Passage, sentence: int) -> _Passage:
 class _Squad:
     """Groups of a SQuAD set whose questions have one answer each; `parallel` are the same in other languages."""
 
-    def __init__(self, trainer: _Trainer, data: DataSet, part: dict[str, str], *, near: bool) -> None:
+    def __init__(
+        self, trainer: _Trainer, data: DataSet, part: dict[str, str], *, near: bool, own: Sequence[Question] = ()
+    ) -> None:
         self.trainer, self.data, chance = trainer, data, trainer.chance
-        wanted = [question for question in data.questions if part[question.id] == "train" and question.answerable]
-        ids = {identity for question in wanted for identity in question.gold}
+        trained = [question for question in data.questions if part[question.id] == "train"] + list(own)
+        self.own = {question.id for question in own}
+        self.unanswerable = [question for question in trained if not question.answerable]
+        wanted = [question for question in trained if question.answerable]
+        ids = {identity for question in trained for identity in (*question.gold, *question.among)}
         articles = data.articles if near else [article for article in data.articles if article.id in ids]
         self.passages = trainer.passages(articles)
         self.same_title = defaultdict(list)
@@ -273,14 +294,14 @@ class _Squad:
             for question in self.questions
             if (changed := _changed(question.text, self.found[question.id][0].text.text, pool, chance))
         }
-        trainer.put([question.text for question in self.questions] + list(self.changed.values()))
+        trainer.put([question.text for question in (*self.questions, *self.unanswerable)] + list(self.changed.values()))
 
     def _nearest(self) -> dict[str, list[_Passage]]:
         """Return the passages most like each question, of articles that do not answer it."""
         embedder = self.trainer.embedder
         vectors = embedder.embed_passages([p.text.text for p in self.all], [p.text.title for p in self.all])
         nearest = {}
-        for question in self.questions:
+        for question in (*self.questions, *self.unanswerable):
             order = np.argsort(-(vectors @ embedder.embed_question(question.text)))[:12]
             nearest[question.id] = [
                 self.all[place]
@@ -289,9 +310,15 @@ class _Squad:
             ]
         return nearest
 
-    def groups(self) -> Iterator[_Group]:
+    def groups(self, share: float = 1.0) -> Iterator[_Group]:
+        """Yield an epoch's groups, of a random `share` of the questions; all of our own are among them."""
         chance = self.trainer.chance
+        for question in self.unanswerable:
+            among = [passage for identity in question.among for passage in self.passages[identity]]
+            yield _Group(question.text, tuple((among or self.nearest[question.id])[:_READ_TOGETHER]), None)
         for question in self.questions:
+            if question.id not in self.own and chance.random() >= share:
+                continue
             passage, right, words = self.found[question.id]
             near = list(self.nearest.get(question.id, ()))
             others: list[_Passage] = []
@@ -313,7 +340,7 @@ class _Squad:
 
 
 def _holds(passage: _Passage, question: Question) -> bool:
-    words = question.answers[0]
+    words = question.answers[0] if question.answers else ""
     return len(words) > 2 and words.lower() in passage.text.text.lower()
 
 
@@ -330,12 +357,12 @@ def _changed(question: str, passage: str, pool: Sequence[str], chance: random.Ra
     return question.replace(old, new) if new not in passage else None
 
 
-def _parallel(sets: Sequence[_Squad], chance: random.Random) -> Iterator[_Group]:
+def _parallel(sets: Sequence[_Squad], chance: random.Random, share: float = 1.0) -> Iterator[_Group]:
     """Yield questions over the paragraph in their own or in another language (the ids are the same in all)."""
     for own in sets:
         for question in own.questions:
             other = own if chance.random() < 0.4 else chance.choice(list(sets))
-            if chance.random() > 0.3 or question.id not in other.found:
+            if chance.random() > 0.3 * share or question.id not in other.found:
                 continue
             passage, right, words = other.found[question.id]
             yield _Group(question.text, (passage,), right, words)
@@ -343,20 +370,30 @@ def _parallel(sets: Sequence[_Squad], chance: random.Random) -> Iterator[_Group]
                 yield _Group(question.text, (other.minus[question.id],), None)
 
 
-def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str]) -> list[_Group]:
-    """Return NoMIRACL's questions with their passages."""
+def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str], own: Sequence[Question] = ()) -> list[_Group]:
+    """Return NoMIRACL's questions with their passages, and our own with those that are most like them."""
     questions = [question for question in data.questions if part[question.id] == "train"]
     ids = {identity for question in questions for identity in question.among}
     passages = trainer.passages([article for article in data.articles if article.id in ids])
-    trainer.put([question.text for question in questions])
-    return [
-        _Group(
-            question.text,
-            tuple(passage for identity in question.among for passage in passages[identity]),
-            () if question.answerable else None,
-        )
-        for question in questions
-    ]
+    trainer.put([question.text for question in (*questions, *own)])
+    made = []
+    for question in (*questions, *own):
+        among = [passage for identity in question.among for passage in passages[identity]]
+        if question.id in part:
+            made.append(_Group(question.text, tuple(among), () if question.answerable else None))
+            continue
+        words = set(tokens(question.text, "fr"))
+        among.sort(key=lambda passage: -len(words.intersection(tokens(passage.text.text, "fr"))))
+        found = _answer(passages[question.gold[0]], question) if question.gold else None
+        if found is None and question.answerable:
+            continue
+        others = [passage for passage in among if not _holds(passage, question)]
+        if found is None:
+            made.append(_Group(question.text, tuple(others[:_READ_TOGETHER]), None))
+        else:
+            passage, right, span = found
+            made.append(_Group(question.text, (passage, *others[: _READ_TOGETHER - 1]), right, span))
+    return made
 
 
 @click.command()
@@ -364,7 +401,13 @@ def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str]) -> list[_Gro
 @click.option("--xquad", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--nomiracl", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the weights go.")
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Go on from these weights; from none by default.",
+)
 @click.option("--epochs", default=1.5, show_default=True)
+@click.option("--share", default=1.0, show_default=True, help="Share of PIAF's and XQuAD's own questions in an epoch.")
 @click.option(
     "--rate", default=2.5e-4, show_default=True, help="Learning rate of the adapters; the heads' is thrice that."
 )
@@ -379,7 +422,9 @@ def main(
     xquad: tuple[Path, ...],
     nomiracl: Path | None,
     out: Path | None,
+    start: Path | None,
     epochs: float,
+    share: float,
     rate: float,
     listed: Path | None,
 ) -> None:
@@ -396,12 +441,12 @@ def main(
         return
     if out is None:
         raise click.UsageError("name the file of the weights with --out")
-    _train(french, parts, xquad, judged, out, epochs, rate)
+    _train(french, parts, xquad, judged, out, start, epochs, share, rate)
 
 
 def _train(
     french: DataSet, parts: dict[str, dict[str, str]], xquad: Sequence[Path], judged: DataSet | None,
-    out: Path, epochs: float, rate: float,
+    out: Path, start: Path | None, epochs: float, share: float, rate: float,
 ) -> None:  # fmt: skip
     import torch
     from tqdm import tqdm
@@ -409,15 +454,23 @@ def _train(
     settings = load_settings(out.parent)
     torch.manual_seed(0)
     trainer = _Trainer(configured_embedder(settings), settings.passage_tokens)
-    main_set = _Squad(trainer, french, parts["piaf"], near=True)
+    if start:
+        trainer.go_on_from(start)
+    own = with_questions(french, OWN / "piaf.jsonl").questions
+    main_set = _Squad(trainer, french, parts["piaf"], near=True, own=own)
+    places = read(OWN / "places")
+    all_of_them = dict.fromkeys((question.id for question in places.questions), "train")
+    of_places = _Squad(trainer, places, all_of_them, near=True)
     others: list[_Squad] = []
     for path in xquad:
         data = read(path)
         others.append(_Squad(trainer, data, split(data, XQUAD_SHARES), near=False))
-    fixed = _judged(trainer, judged, parts["nomiracl"]) if judged else []
+    fixed: list[_Group] = []
+    if judged:
+        fixed = _judged(trainer, judged, parts["nomiracl"], with_questions(judged, OWN / "nomiracl.jsonl").questions)
 
     def epoch() -> list[_Group]:
-        groups = [*main_set.groups(), *_parallel(others, trainer.chance), *fixed]
+        groups = [*main_set.groups(share), *of_places.groups(), *_parallel(others, trainer.chance, share), *fixed]
         trainer.chance.shuffle(groups)
         return groups
 
@@ -432,18 +485,22 @@ def _train(
         optimizer, [rate, 3 * rate], total_steps=steps + 1, pct_start=0.08, cycle_momentum=False
     )
     shown = tqdm(range(steps), unit=" step")
-    for _ in shown:
-        if len(groups) < size:
-            groups += epoch()
-        batch, groups = groups[:size], groups[size:]
-        loss = trainer.loss(batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([*adapters, *heads], 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        shown.set_postfix(loss=f"{float(loss.detach()):.2f}")
-    trainer.save(out)
+    recent = 0.0
+    try:
+        for step in shown:
+            if len(groups) < size:
+                groups += epoch()
+            batch, groups = groups[:size], groups[size:]
+            loss = trainer.loss(batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([*adapters, *heads], 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            schedule.step()
+            recent += (float(loss.detach()) - recent) / min(step + 1, 50)
+            shown.set_postfix(loss=f"{recent:.3f}")
+    finally:  # an interrupted run leaves what it has learned
+        trainer.save(out)
     click.echo(f"{out}: {steps} steps")
 
 

@@ -136,13 +136,12 @@ class Assistant:
         embedder: Embedder,
         reader: Reader,
         model: LanguageModel,
-        calibration: Calibration | None = None,
     ) -> None:
         self._settings = settings
         self._embedder = embedder
         self._reader = reader
         self._model = model
-        self._calibration = calibration
+        self._calibration: Calibration | None = None
         self._lock = threading.Lock()
         self._opened: Generation | None = None
         self._given: tuple[tuple[str, ...], Generation] | None = None

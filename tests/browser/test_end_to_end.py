@@ -29,7 +29,7 @@ def test_a_question_leads_to_a_highlighted_citation(
     visited = visit(serve(settings=settings))
     visited.ask("Combien de fissures les plongeurs ont-ils relevées sous le pont des Lavandières ?")
     page = visited.page
-    marker = page.locator(".turn .text .marker").first
+    marker = page.locator(".turn .marker").first
     expect(marker).to_be_visible(timeout=1000 * SECONDS)
     mark = page.locator("#sources mark", has_text="onze fissures")
     expect(mark.first).to_be_visible(timeout=1000 * SECONDS)

@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,16 @@ def test_evidence_is_seen_before_the_answer_and_the_cited_sentence_is_highlighte
     expect(card.locator(".about a")).to_have_attribute("href", "https://example.invalid/pont")
     expect(page.locator("#announcement")).to_contain_text("4,2 millions d’euros")
     assert visited.errors == []
+
+
+@pytest.mark.parametrize("place", [".short .marker", ".text .marker"])
+def test_a_marker_can_be_clicked_in_its_middle(visit_with: Any, place: str) -> None:
+    words = EVIDENCE[0].article.text.index("4,2 millions")
+    short = replace(EVIDENCE[0], words=(words, words + len("4,2 millions d’euros")))
+    visited = visit_with(Asked(short=short.short, evidence=(short, EVIDENCE[1])), height=420)
+    visited.ask("Combien ?")
+    visited.page.locator(place).first.click()
+    expect(visited.page.locator("#source-1-1")).to_have_class("flash")
 
 
 def test_a_marker_leads_to_its_source_and_back_by_keyboard(visit_with: Any) -> None:

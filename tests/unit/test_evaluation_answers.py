@@ -17,18 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from errors import DataError
 from evaluation import report
 from evaluation.answers import chosen, opened, read_rows
 from evaluation.commands import eval_group
-from evaluation.datasets import DataError, read
+from evaluation.datasets import ids_in, read
 from qa import Assistant
-from qa.confidence import SIGNALS, Calibration
 
 Run = Callable[..., Result]
 
 BRIDGE = "Le pont de Brassac mesure 120 mètres. Il a coûté 340 000 euros à la mairie de Brassac."
 SCHOOL = "L'école de Brassac accueille vingt élèves en septembre. La cantine sert des légumes du marché."
-CALIBRATION = Calibration(0.0, (1.0, *[0.0] * (len(SIGNALS) - 1)), "", "", "ours", 0, 0, "2026-11-22")
 
 
 def asked(identity: str, question: str, context: str, *answers: str) -> dict[str, Any]:
@@ -96,9 +95,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -
     monkeypatch.setattr("index.embedder.configured_embedder", lambda settings: embedder)
     monkeypatch.setattr("qa.reader.configured_reader", lambda settings: WordReader())
     module = importlib.import_module("qa.answer")  # the attribute of that name is the function
-    monkeypatch.setattr(
-        module, "assistant", lambda settings: Assistant(settings, embedder, WordReader(), model, CALIBRATION)
-    )
+    monkeypatch.setattr(module, "assistant", lambda settings: Assistant(settings, embedder, WordReader(), model))
     weights = tmp_path / "model.gguf"
     weights.write_bytes(b"GGUF")
     monkeypatch.setenv("SOURCIER_ANSWERING_MODEL", str(weights))
@@ -320,10 +317,25 @@ def test_a_sample_is_drawn_by_its_seed(data: Path) -> None:
 def test_only_the_questions_of_a_file(data: Path, tmp_path: Path) -> None:
     split = tmp_path / "split.txt"
     split.write_text("pupils\n\nlength\n", encoding="utf-8")
-    assert [question.id for question in chosen(read(data), only=split)] == ["length", "pupils"]
+    held = read(data)
+    assert [question.id for question in chosen(held, only=ids_in(split, [held]))] == ["length", "pupils"]
     split.write_text("length\nunknown\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"split\.txt, line 2: ponts has no question of the id 'unknown'"):
-        chosen(read(data), only=split)
+        ids_in(split, [held])
+    with pytest.raises(DataError, match=r"none\.txt cannot be read"):
+        ids_in(tmp_path / "none.txt", [held])
+
+
+def test_questions_of_ones_own_are_asked(run: Run, data: Path, tmp_path: Path) -> None:
+    held = read(data)
+    article = held.by_id[held.questions[0].gold[0]]
+    own = tmp_path / "own.jsonl"
+    row = {"id": "own", "question": "Combien de mètres ?", "language": "fr", "article": article.id, "answer": [0, 5]}
+    own.write_text(json.dumps(row), encoding="utf-8")
+    out = tmp_path / "out"
+    assert run("answers", data, "--ask", own, "--out", out).exit_code == 0
+    (kept,) = (json.loads(line) for line in (out / "predictions.jsonl").read_text("utf-8").splitlines())
+    assert kept["question"] == "Combien de mètres ?"
 
 
 def test_gold_that_is_unknown_cannot_be_left_out(data: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.datasets import DataError, DataSet, Question, flat, read
+from errors import DataError
+from evaluation.datasets import DataSet, Question, flat, read, with_questions
 
 ROOT = Path(__file__).parents[2]
 CONTEXT = (
@@ -222,3 +223,60 @@ def test_a_data_set_says_what_it_is_of(tmp_path: Path) -> None:
     assert isinstance(one, DataSet)
     assert one.articles_digest == other.articles_digest
     assert one.digest != other.digest
+
+
+def judged(folder: Path) -> DataSet:
+    written(
+        folder / "passages.jsonl",
+        {"id": "1#0", "title": "Brassac", "text": "Le pont de Brassac est fermé. Il date de 1931."},
+        {"id": "2#0", "title": "Corvézac", "text": "Le moulin de Corvézac est ouvert au public."},
+    )
+    written(
+        folder / "questions.jsonl",
+        {"id": "q1", "subset": "relevant", "question": "Que fait le pont ?", "docids": ["1#0", "2#0"]},
+    )
+    return read(folder, language="fr")
+
+
+def test_questions_of_ones_own_name_the_words_that_answer(tmp_path: Path) -> None:
+    data = judged(tmp_path)
+    bridge, mill = data.articles
+    own = written(
+        tmp_path / "own.jsonl",
+        {"id": "a", "question": "Quel pont ?", "article": bridge.id, "answer": [0, 18], "language": "fr", "kind": "x"},
+        {"id": "b", "question": "Et la gare ?", "article": mill.id},
+        {"id": "c", "question": "Quand ?", "article": bridge.id, "answer": [41, 45], "like": "q1"},
+        {"id": "d", "question": "Pourquoi ?", "like": "q1"},
+    )
+    found, alone, among, none = with_questions(data, own).questions
+    assert found == Question(
+        "a", "Quel pont ?", True, ("Le pont de Brassac",), ("Le pont de Brassac est fermé.",), (bridge.id,),
+        language="fr", kind="x",
+    )  # fmt: skip
+    assert (alone.answerable, alone.gold, alone.among) == (False, (), (mill.id,))
+    assert (among.answers, among.sentences) == (("1931",), ("Il date de 1931.",))
+    assert (among.gold, among.among) == ((bridge.id,), (bridge.id, mill.id))
+    assert (none.answerable, none.among) == (False, (bridge.id, mill.id))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        pytest.param({"article": "unknown"}, "article: ", id="no such article"),
+        pytest.param({"answer": [0, 4]}, "article: ", id="an answer without an article"),
+        pytest.param({"like": "q9"}, "like: ", id="no such question"),
+        pytest.param({"article": "BRIDGE", "answer": [40, 99]}, "40 to 99 is no part of the article's", id="beyond"),
+        pytest.param({"article": "BRIDGE", "answer": [4, 4]}, "4 to 4 is no part", id="empty"),
+        pytest.param({"article": "BRIDGE", "answer": [4]}, "answer[1]: ", id="no pair"),
+        pytest.param({"id": "a"}, "two questions have the id 'a'", id="an id twice"),
+    ],
+)
+def test_questions_of_ones_own_are_held_to_the_data(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    data = judged(tmp_path)
+    if row.get("article") == "BRIDGE":
+        row = row | {"article": data.articles[0].id}
+    rows = [{"id": name, "question": "Quel pont ?", "like": "q1"} for name in "ab"]
+    with pytest.raises(DataError, match=r"own\.jsonl") as caught:
+        with_questions(data, written(tmp_path / "own.jsonl", rows[0], rows[1] | row))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,22 +14,21 @@ import pytest
 from click.testing import CliRunner
 from fakes import ScriptedModel, WordEmbedder, WordReader
 
+from errors import DataError
 from evaluation import instructions
-from evaluation.datasets import DataError
+from evaluation.commands import eval_group
 from evaluation.instructions import Instruction, as_text, company, judged, measure, read_rows
 from index.articles import Article
 from index.language import detect
 from index.passages import Passage
 from index.sentences import split
 from qa import Answer, Assistant, Citation, Evidence, Timings
-from qa.confidence import SIGNALS, Calibration
 from qa.prompt import Prompt
 from qa.verify import Standing, Statement
 from settings import load_settings
 
 ROWS = read_rows()
 POOL = ROWS[0]
-SURE = Calibration(30.0, tuple(0.0 for _ in SIGNALS), "", "", "ours", 0, 0, "2026-11-22")
 
 
 def evidence(quote: str, article: Article = POOL.article) -> Evidence:
@@ -119,11 +119,10 @@ def copies_the_likeliest_sentence(prompt: Prompt) -> str:
 
 
 def test_the_whole_path_is_judged(tmp_path: Path) -> None:
-    maker = Assistant(
-        load_settings(tmp_path), WordEmbedder(), WordReader(), ScriptedModel(copies_the_likeliest_sentence), SURE
-    )
+    settings = load_settings(tmp_path, refuse_below=0.0)
+    maker = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(copies_the_likeliest_sentence))
 
-    def ask(question: str, articles: Sequence[Article]) -> Answer:
+    def ask(question: str, *, articles: Sequence[Article]) -> Answer:
         *_, last = maker.stream(question, articles=articles)
         assert isinstance(last, Answer)
         return last
@@ -167,10 +166,12 @@ def test_a_malformed_row_is_refused_in_one_line(tmp_path: Path, change: dict[str
 
 
 def test_the_command_prints_the_table_and_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instructions, "answer", lambda question, **options: made("Banane [1]."))
+    module = importlib.import_module("qa.answer")  # the attribute of that name is the function
+    monkeypatch.setattr(module, "answer", lambda question, **options: made("Banane [1]."))
     out = tmp_path / "outcomes.jsonl"
-    done = CliRunner().invoke(instructions.main, ["--only", POOL.id, "--out", str(out)], catch_exceptions=False)
+    command = ["instructions", str(instructions.FILE), "--only"]
+    done = CliRunner().invoke(eval_group, [*command, POOL.id, "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 0
     assert f"{POOL.id} (order): banane: Banane [1]." in done.stdout
     assert json.loads(out.read_text("utf-8"))["obeyed"] == ["banane"]
-    assert CliRunner().invoke(instructions.main, ["--only", "unknown"]).exit_code == 2
+    assert CliRunner().invoke(eval_group, [*command, "unknown"]).exit_code == 2

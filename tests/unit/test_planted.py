@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from errors import ArticleError
-from evaluation.planted import from_predictions, measure, plant, planted_command, read_rows, row
+from evaluation.commands import eval_group
+from evaluation.planted import from_predictions, measure, plant, read_rows, row
 from index.articles import Found
 from index.readers import read
 from qa.check import Kind
@@ -95,7 +96,7 @@ def test_command_prints_the_table_and_writes_the_errors(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     lines = [{"sentence": "Le pont n’a pas fermé.", "evidence": ["Le pont n’a pas fermé."], "language": "fr"}]
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    result = CliRunner().invoke(planted_command, [str(path), "--out", str(tmp_path / "planted.jsonl")])
+    result = CliRunner().invoke(eval_group, ["planted", str(path), "--out", str(tmp_path / "planted.jsonl")])
     assert result.exit_code == 0, result.output
     assert "negation            1        1   1.000" in result.output
     assert json.loads((tmp_path / "planted.jsonl").read_text(encoding="utf-8"))["sentence"] == "Le pont a fermé."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from errors import SettingsError
-from settings import Settings, load_settings
+from settings import Settings, flags_of, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +121,9 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_pairs_of_set_are_flags() -> None:
+    assert flags_of(["port = 1003", "host=::1", "home=a=b"]) == {"port": "1003", "host": "::1", "home": "a=b"}
+    with pytest.raises(SettingsError, match=r"^--set port: write KEY=VALUE$"):
+        flags_of(["port"])
