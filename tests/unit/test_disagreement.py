@@ -31,7 +31,7 @@ def test_the_later_is_named_as_the_later_whatever_the_order() -> None:
         found = disagreeing(order)
         assert found == (FIRST, LATER)
     assert disagreement(FIRST, LATER, "fr") == (
-        "Les articles ne disent pas la même chose : 120 blessés le 3 mai 2024, "
+        "Les articles donnent des chiffres différents : 120 blessés le 3 mai 2024, "
         "puis 150 blessés le 5 mai 2024, le plus récent"
     )
     assert "May 5, 2024" in disagreement(FIRST, LATER, "en")
