@@ -11,7 +11,7 @@ A group is a question and some passages, under one softmax over all their senten
   nothing answers, though everything is near;
 - questions of XQuAD over the parallel paragraph in the same or in another language;
 - NoMIRACL: of ten passages one answers, nobody says which; or none does;
-- our own (models/reader/training/): articles about invented places, and more questions over PIAF's and
+- our own (evaluation/training/): articles about invented places, and more questions over PIAF's and
   NoMIRACL's; half of them near misses, which ask for another detail than the one that is there.
 
 `split` is the only place where it is decided what is trained on: documents of PIAF and XQuAD and
@@ -39,10 +39,10 @@ from index.embedder import SentenceTransformerEmbedder, configured_embedder
 from index.lexical import tokens
 from index.passages import cut
 from index.sentences import split as sentences_of
-from qa.reader import WEIGHTS, Network, Text, tokens_in
+from qa.reader import Network, Text, tokens_in
 from settings import load_settings
 
-OWN = WEIGHTS.parent / "training"
+OWN = Path(__file__).parent / "training"
 FIRST_LAYER = 12
 RANK = 16
 SCALE = 2.0
@@ -69,6 +69,7 @@ def split(data: DataSet, shares: tuple[float, float]) -> dict[str, str]:
 PIAF_SHARES = (0.62, 0.10)
 XQUAD_SHARES = (0.5, 0.0)
 NOMIRACL_SHARES = (0.5, 0.0)
+_AT_ONCE = 100  # passages read apart
 _READ_TOGETHER = 4  # passages of a question of our own
 
 
@@ -183,21 +184,24 @@ class _Trainer:
     def read_apart(self, passages: Sequence[_Passage]) -> None:
         """Read passages through the lower layers."""
         import torch
+        from tqdm import tqdm
 
-        with torch.no_grad():
-            states, offsets = self.network.lower_passages([passage.text for passage in passages])
-        for passage, state, where in zip(passages, states, offsets, strict=True):
-            passage.states, passage.offsets = state.clone(), where
-            passage.ranges = [tokens_in(where, *sentence) or (0, 1) for sentence in passage.text.sentences]
+        for first in tqdm(range(0, len(passages), _AT_ONCE), unit_scale=_AT_ONCE, unit=" passage"):
+            some = passages[first : first + _AT_ONCE]
+            with torch.no_grad():
+                states, offsets = self.network.lower_passages([passage.text for passage in some])
+            for passage, state, where in zip(some, states, offsets, strict=True):
+                passage.states, passage.offsets = state.clone(), where
+                passage.ranges = [tokens_in(where, *sentence) or (0, 1) for sentence in passage.text.sentences]
 
     def put(self, questions: Sequence[str]) -> None:
         """Read questions through the lower layers."""
         import torch
 
+        new = [text for text in dict.fromkeys(questions) if text not in self.questions]
         with torch.no_grad():
-            for text in questions:
-                if text not in self.questions:
-                    self.questions[text] = self.network.lower_question(text).clone()
+            states = self.network.lower_questions(new)
+        self.questions |= {text: state.clone() for text, state in zip(new, states, strict=True)}
 
     def loss(self, groups: Sequence[_Group]) -> Any:
         """Return the mean loss: which sentence or none, and half of where the words begin and end."""
@@ -301,8 +305,10 @@ class _Squad:
         embedder = self.trainer.embedder
         vectors = embedder.embed_passages([p.text.text for p in self.all], [p.text.title for p in self.all])
         nearest = {}
-        for question in (*self.questions, *self.unanswerable):
-            order = np.argsort(-(vectors @ embedder.embed_question(question.text)))[:12]
+        questions = [*self.questions, *self.unanswerable]
+        asked = embedder.embed_questions([question.text for question in questions])
+        for question, scores in zip(questions, asked @ vectors.T, strict=True):
+            order = np.argsort(-scores)[:12]
             nearest[question.id] = [
                 self.all[place]
                 for place in order

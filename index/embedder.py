@@ -104,13 +104,17 @@ class SentenceTransformerEmbedder:
     def embed_question(self, question: str) -> Vectors:
         return self._question(question)  # asked for by every stage of an answer
 
+    def embed_questions(self, questions: Sequence[str]) -> Vectors:
+        """Return the vectors of many questions at once, (n, d); none is kept."""
+        return self._encode([self._model.prompts.get("query", "") + question for question in questions])
+
     def network(self) -> tuple[Any, Any, dict[str, str]]:
         """Return the transformer, its tokenizer and the prompts, for what is trained upon them (qa/reader.py)."""
         with self._lock:
             return self._model[0].auto_model, self._model.tokenizer, dict(self._model.prompts)
 
     def _embed_question(self, question: str) -> Vectors:
-        vector: Vectors = self._encode([self._model.prompts.get("query", "") + question])[0]
+        vector: Vectors = self.embed_questions([question])[0]
         vector.flags.writeable = False
         return vector
 

@@ -92,7 +92,7 @@ class AdaptedReader:
 
         with self._lock, torch.inference_mode():
             network = self._network
-            asked = network.lower_question(question)
+            (asked,) = network.lower_questions([question])
             states, offsets = network.lower_passages(passages)
             upper = network.upper([(asked, state) for state in states])
             return [
@@ -119,9 +119,9 @@ class Network:
     heads: dict[str, Any]
     fingerprint: str = ""
 
-    def lower_question(self, question: str) -> Any:
-        """Return the states of a question's tokens after the lower layers."""
-        return self._lower([self.question_prompt + question])[0][0]
+    def lower_questions(self, questions: Sequence[str]) -> list[Any]:
+        """Return the states of each question's tokens after the lower layers."""
+        return self._lower([self.question_prompt + question for question in questions])[0]
 
     def lower_passages(self, passages: Sequence[Text]) -> tuple[list[Any], list[list[Span]]]:
         """Return the same for passages, and each token's span of the text, negative before it begins."""

@@ -43,6 +43,9 @@ class WordEmbedder:
             counts[int.from_bytes(digest[:4], "big") % self.dimensions] += 1
         return counts / np.linalg.norm(counts)
 
+    def embed_questions(self, questions: Sequence[str]) -> Vectors:
+        return np.stack([self.embed_question(question) for question in questions])
+
 
 class WordReader:
     """Takes the share of the question's words that a sentence holds for the likelihood that it answers.

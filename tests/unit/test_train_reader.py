@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation import train_reader
-from evaluation.datasets import DataSet, Question
+from evaluation.datasets import DataSet, Question, read
 from evaluation.train_reader import PARTS, main, split
 from index.articles import Article, Draft, make_article
 from index.sentences import split as sentences_of
@@ -315,3 +315,50 @@ def test_of_judged_passages_one_answers_or_none() -> None:
     assert [(group.question, group.right) for group in made] == [("Qui ?", ()), ("Quoi ?", None)]
     assert [[passage.article.id for passage in group.passages] for group in made] == [[ids[0], ids[2]], [ids[1]]]
     assert trainer.asked == {"Qui ?", "Quoi ?"}
+
+
+def test_our_own_questions_are_all_in_an_epoch_and_answer_as_they_say() -> None:
+    article, other = DATA.articles[:2]
+    sentence = sentences_of(article.text, "fr")[1]
+    answers = article.text[sentence.start : sentence.end]
+    words = answers[10:-1]
+    own = (
+        Question("none", "Qui a dessiné le pont ?", False, among=(other.id,)),
+        Question(
+            "some", "Sa longueur ?", True, (words,), (article.text[sentence.start : sentence.end],), (article.id,)
+        ),
+        Question("near", "Qui a fermé le pont nord de Brassac ?", False),
+    )
+    part = dict.fromkeys((question.id for question in DATA.questions), "report")
+    made = train_reader._Squad(FakeTrainer(), DATA, part, near=True, own=own)  # type: ignore[arg-type]
+    groups = {group.question: group for group in made.groups(share=0.0) if group.question in {q.text for q in own}}
+    alone = groups[own[0].text]
+    assert (alone.right, [passage.article.id for passage in alone.passages]) == (None, [other.id])
+    assert said(groups[own[1].text]) == (own[1].sentences[0], words)
+    near = groups[own[2].text]
+    assert near.right is None
+    assert near.passages
+
+
+def test_our_own_questions_over_judged_passages_have_those_most_like_them() -> None:
+    articles = tuple(make_article(Draft(name, f"Le moulin de {name} tourne."), language="fr") for name in TOWNS)
+    ids = tuple(article.id for article in articles)
+    data = DataSet("judged", articles, (Question("q", "Qui ?", True, among=ids),))
+    own = (
+        Question("found", "Que fait Rochamel ?", True, ("tourne",), (articles[4].text,), (ids[4],), ids),
+        Question("none", "Qui possède le moulin de Corvézac ?", False, among=ids),
+    )
+    made = train_reader._judged(FakeTrainer(), data, {"q": "train"}, own)  # type: ignore[arg-type]
+    _, found, none = made
+    assert said(found) == (articles[4].text, "tourne")
+    assert not any("tourne" in passage.text.text for passage in found.passages[1:])
+    assert none.right is None
+    assert none.passages[0].article.id == ids[2]
+    assert len(none.passages) == train_reader._READ_TOGETHER
+
+
+def test_what_is_trained_on_of_our_own_is_in_the_repository() -> None:
+    trained, aside = read(train_reader.OWN / "places"), read(train_reader.OWN / "aside")
+    assert not trained.by_id.keys() & aside.by_id.keys()
+    for data in (trained, aside):
+        assert sum(not question.answerable for question in data.questions) > 0.4 * len(data.questions)
