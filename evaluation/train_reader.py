@@ -225,7 +225,7 @@ class _Trainer:
             right = logits[0][list(group.right)] if group.right else every[:-1]
             choosing.append(total - torch.logsumexp(right, 0))
             if group.words:
-                text = torch.tensor([left >= 0 for left, _ in group.passages[0].offsets])
+                text = torch.tensor([right > 0 for _, right in group.passages[0].offsets])
                 ends = self.network.word_logits(states[0]).masked_fill(~text[None], -1e4)
                 pointing.append(F.cross_entropy(ends, torch.tensor(group.words)))
         loss = torch.stack(choosing).mean()
