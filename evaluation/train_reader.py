@@ -24,6 +24,7 @@ import copy
 import math
 import random
 import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ def split(data: DataSet, shares: tuple[float, float]) -> dict[str, str]:
 PIAF_SHARES = (0.62, 0.10)
 XQUAD_SHARES = (0.5, 0.0)
 NOMIRACL_SHARES = (0.5, 0.0)
+_RISING = 0.08
 _AT_ONCE = 100  # passages read apart
 _READ_TOGETHER = 4  # passages of a question of our own
 
@@ -413,6 +415,9 @@ def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str], own: Sequenc
     help="Go on from these weights; from none by default.",
 )
 @click.option("--epochs", default=1.5, show_default=True)
+@click.option(
+    "--minutes", type=float, help="End after so long if that is sooner; the rate falls with time."
+)
 @click.option("--share", default=1.0, show_default=True, help="Share of PIAF's and XQuAD's own questions in an epoch.")
 @click.option(
     "--rate", default=2.5e-4, show_default=True, help="Learning rate of the adapters; the heads' is thrice that."
@@ -430,6 +435,7 @@ def main(
     out: Path | None,
     start: Path | None,
     epochs: float,
+    minutes: float | None,
     share: float,
     rate: float,
     listed: Path | None,
@@ -447,12 +453,17 @@ def main(
         return
     if out is None:
         raise click.UsageError("name the file of the weights with --out")
-    _train(french, parts, xquad, judged, out, start, epochs, share, rate)
+    _train(french, parts, xquad, judged, out, start, epochs, minutes, share, rate)
+
+
+def one_cycle(done: float) -> float:
+    """Return the share of the highest learning rate: rising over the first 8 %, then down a cosine to 0."""
+    return done / _RISING if done < _RISING else 0.5 + 0.5 * math.cos(math.pi * (done - _RISING) / (1 - _RISING))
 
 
 def _train(
     french: DataSet, parts: dict[str, dict[str, str]], xquad: Sequence[Path], judged: DataSet | None,
-    out: Path, start: Path | None, epochs: float, share: float, rate: float,
+    out: Path, start: Path | None, epochs: float, minutes: float | None, share: float, rate: float,
 ) -> None:  # fmt: skip
     import torch
     from tqdm import tqdm
@@ -487,13 +498,19 @@ def _train(
     groups = epoch()
     size = 5
     steps = max(math.ceil(epochs * len(groups) / size), 2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [rate, 3 * rate], total_steps=steps + 1, pct_start=0.08, cycle_momentum=False
-    )
+    begun = time.monotonic()
+
+    def done(step: int) -> float:
+        taken = (time.monotonic() - begun) / (60 * minutes) if minutes else 0.0
+        return max(step / steps, taken)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(done(step)))
     shown = tqdm(range(steps), unit=" step")
     recent = 0.0
     try:
         for step in shown:
+            if done(step) >= 1:
+                break
             if len(groups) < size:
                 groups += epoch()
             batch, groups = groups[:size], groups[size:]
@@ -507,7 +524,7 @@ def _train(
             shown.set_postfix(loss=f"{recent:.3f}")
     finally:  # an interrupted run leaves what it has learned
         trainer.save(out)
-    click.echo(f"{out}: {steps} steps")
+    click.echo(f"{out}: {step + 1} of {steps} steps")
 
 
 if __name__ == "__main__":
