@@ -156,14 +156,24 @@ class _Trainer:
             for name, tensor in stored.items():
                 trained[name].copy_(tensor)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, mean_with: Path | None = None) -> None:
+        """Write adapters and heads; or the mean of them and of another file's.
+
+        The mean of weights before and after more training keeps more of what was there before
+        (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+        """
         import torch
-        from safetensors.torch import save_file
+        from safetensors.torch import load_file, save_file
 
         tensors = {name: head.detach().contiguous() for name, head in self.heads.items()}
         for name, parameter in self.network.layers.named_parameters():
             if parameter.requires_grad:
                 tensors[f"layers.{name}"] = parameter.detach().to(torch.bfloat16).contiguous()
+        if mean_with:
+            before = load_file(mean_with)
+            for name, tensor in tensors.items():
+                mean = (tensor.float() + before[name].float()) / 2
+                tensors[name] = mean.to(tensor.dtype).contiguous()
         about = {"base": self.embedder.fingerprint, "first_layer": str(FIRST_LAYER), "scale": str(SCALE)}
         save_file(tensors, path, metadata=about)
 
@@ -414,10 +424,9 @@ def _judged(trainer: _Trainer, data: DataSet, part: dict[str, str], own: Sequenc
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Go on from these weights; from none by default.",
 )
+@click.option("--mean", is_flag=True, help="Write the mean of the weights it started from and of those it ends with.")
 @click.option("--epochs", default=1.5, show_default=True)
-@click.option(
-    "--minutes", type=float, help="End after so long if that is sooner; the rate falls with time."
-)
+@click.option("--minutes", type=float, help="End after so long if that is sooner; the rate falls with time.")
 @click.option("--share", default=1.0, show_default=True, help="Share of PIAF's and XQuAD's own questions in an epoch.")
 @click.option(
     "--rate", default=2.5e-4, show_default=True, help="Learning rate of the adapters; the heads' is thrice that."
@@ -434,6 +443,7 @@ def main(
     nomiracl: Path | None,
     out: Path | None,
     start: Path | None,
+    mean: bool,
     epochs: float,
     minutes: float | None,
     share: float,
@@ -453,7 +463,7 @@ def main(
         return
     if out is None:
         raise click.UsageError("name the file of the weights with --out")
-    _train(french, parts, xquad, judged, out, start, epochs, minutes, share, rate)
+    _train(french, parts, xquad, judged, out, start, mean, epochs, minutes, share, rate)
 
 
 def one_cycle(done: float) -> float:
@@ -463,7 +473,7 @@ def one_cycle(done: float) -> float:
 
 def _train(
     french: DataSet, parts: dict[str, dict[str, str]], xquad: Sequence[Path], judged: DataSet | None,
-    out: Path, start: Path | None, epochs: float, minutes: float | None, share: float, rate: float,
+    out: Path, start: Path | None, mean: bool, epochs: float, minutes: float | None, share: float, rate: float,
 ) -> None:  # fmt: skip
     import torch
     from tqdm import tqdm
@@ -523,7 +533,7 @@ def _train(
             recent += (float(loss.detach()) - recent) / min(step + 1, 50)
             shown.set_postfix(loss=f"{recent:.3f}")
     finally:  # an interrupted run leaves what it has learned
-        trainer.save(out)
+        trainer.save(out, start if mean else None)
     click.echo(f"{out}: {step + 1} of {steps} steps")
 
 
