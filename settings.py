@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     evidence_sentences: int = Field(
         6, ge=1, le=20, description="sentences found to answer from; those put before the model are among them"
     )
-    refuse_below: Share = Field(0.25, description="confidence under which no answer is written, 0 to 1")
+    refuse_below: Share = Field(0.2, description="confidence under which no answer is written, 0 to 1")
     context_tokens: int = Field(4096, ge=1024, le=131072, description="prompt and answer together, in tokens")
     answer_tokens: int = Field(256, ge=16, le=4096, description="longest answer, in tokens")
 
