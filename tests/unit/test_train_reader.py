@@ -16,9 +16,10 @@ from fakes import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation import train_reader
+from evaluation import reader_groups
 from evaluation.datasets import DataSet, Question, read
-from evaluation.train_reader import PARTS, main, split
+from evaluation.reader_groups import PARTS, split
+from evaluation.train_reader import OWN, main
 from index.articles import Article, Draft, make_article
 from index.sentences import split as sentences_of
 from qa.reader import Text, tokens_in
@@ -65,7 +66,7 @@ class FakeTrainer:
         made = defaultdict(list)
         for article in articles:
             spans = tuple((span.start, span.end) for span in sentences_of(article.text, article.language))
-            made[article.id].append(train_reader._Passage(article, Text(article.title, article.text, spans)))
+            made[article.id].append(reader_groups.Passage(article, Text(article.title, article.text, spans)))
         self.read_apart([passage for some in made.values() for passage in some])
         return made
 
@@ -81,7 +82,7 @@ class FakeTrainer:
 
 def squad(data: DataSet, trainer: FakeTrainer, *, near: bool, part: dict[str, str] | None = None) -> Any:
     part = part or dict.fromkeys((question.id for question in data.questions), "train")
-    return train_reader._Squad(trainer, data, part, near=near)  # type: ignore[arg-type]
+    return reader_groups.Squad(trainer, data, part, near=near)  # type: ignore[arg-type]
 
 
 def said(group: Any) -> tuple[str, str]:
@@ -171,7 +172,7 @@ def test_the_other_sentences_stand_where_they_are_said_to(pieces: list[tuple[str
         text += f"{words}{number}." + (space if number < len(pieces) - 1 else "")
     article = make_article(Draft("", text))
     sentences = [text[slice(*span)] for span in spans]
-    made = train_reader._without(train_reader._Passage(article, Text("Titre", text, tuple(spans))), place)
+    made = reader_groups._without(reader_groups.Passage(article, Text("Titre", text, tuple(spans))), place)
     assert made.text.title == "Titre"
     assert made.states is None
     left = [made.text.text[slice(*span)] for span in made.text.sentences]
@@ -198,7 +199,7 @@ QUESTIONS = st.sampled_from(
 def test_a_changed_question_asks_for_what_the_passage_does_not_hold(
     question: str, pool: list[str], seed: int, passage: str
 ) -> None:
-    changed = train_reader._changed(question, passage, pool, random.Random(seed))
+    changed = reader_groups._changed(question, passage, pool, random.Random(seed))
     if changed is not None:
         assert changed != question
         old, new = (set(re.findall(r"[\wé]+", text)) for text in (question, changed))
@@ -207,7 +208,7 @@ def test_a_changed_question_asks_for_what_the_passage_does_not_hold(
 
 def test_a_year_is_changed_to_a_near_one() -> None:
     for seed in range(20):
-        changed = train_reader._changed("Qui a construit la tour en 1931 ?", "", [], random.Random(seed))
+        changed = reader_groups._changed("Qui a construit la tour en 1931 ?", "", [], random.Random(seed))
         year = re.search(r"\d{4}", changed or "")
         assert year
         assert 0 < abs(int(year[0]) - 1931) <= 9
@@ -215,7 +216,7 @@ def test_a_year_is_changed_to_a_near_one() -> None:
 
 def test_a_name_the_passage_does_not_mention_is_not_exchanged() -> None:
     for seed in range(20):
-        assert train_reader._changed("Qui dirige Brassac ?", "Il pleut.", ["Valmorin"], random.Random(seed)) is None
+        assert reader_groups._changed("Qui dirige Brassac ?", "Il pleut.", ["Valmorin"], random.Random(seed)) is None
 
 
 # --- groups
@@ -287,8 +288,8 @@ def test_a_question_over_a_parallel_paragraph_has_the_answer_of_that_paragraph()
         squad(told("de", "Der Steg", german, "Wann öffnet der Steg?", "Montag"), trainer, near=False),
     ]
     for one in sets:
-        one.minus["q"] = train_reader._without(one.found["q"][0], 1)
-    groups = [group for seed in range(60) for group in train_reader._parallel(sets, random.Random(seed))]
+        one.minus["q"] = reader_groups._without(one.found["q"][0], 1)
+    groups = [group for seed in range(60) for group in reader_groups.parallel_groups(sets, random.Random(seed))]
     pairs = set()
     for group in groups:
         if group.right is None:
@@ -311,7 +312,7 @@ def test_of_judged_passages_one_answers_or_none() -> None:
     )
     part = {"yes": "train", "no": "train", "kept aside": "report"}
     trainer = FakeTrainer()
-    made = train_reader._judged(trainer, DataSet("judged", articles, questions), part)  # type: ignore[arg-type]
+    made = reader_groups.judged_groups(trainer, DataSet("judged", articles, questions), part)  # type: ignore[arg-type]
     assert [(group.question, group.right) for group in made] == [("Qui ?", ()), ("Quoi ?", None)]
     assert [[passage.article.id for passage in group.passages] for group in made] == [[ids[0], ids[2]], [ids[1]]]
     assert trainer.asked == {"Qui ?", "Quoi ?"}
@@ -330,7 +331,7 @@ def test_our_own_questions_are_all_in_an_epoch_and_answer_as_they_say() -> None:
         Question("near", "Qui a fermé le pont nord de Brassac ?", False),
     )
     part = dict.fromkeys((question.id for question in DATA.questions), "report")
-    made = train_reader._Squad(FakeTrainer(), DATA, part, near=True, own=own)  # type: ignore[arg-type]
+    made = reader_groups.Squad(FakeTrainer(), DATA, part, near=True, own=own)  # type: ignore[arg-type]
     groups = {group.question: group for group in made.groups(share=0.0) if group.question in {q.text for q in own}}
     alone = groups[own[0].text]
     assert (alone.right, [passage.article.id for passage in alone.passages]) == (None, [other.id])
@@ -348,17 +349,17 @@ def test_our_own_questions_over_judged_passages_have_those_most_like_them() -> N
         Question("found", "Que fait Rochamel ?", True, ("tourne",), (articles[4].text,), (ids[4],), ids),
         Question("none", "Qui possède le moulin de Corvézac ?", False, among=ids),
     )
-    made = train_reader._judged(FakeTrainer(), data, {"q": "train"}, own)  # type: ignore[arg-type]
+    made = reader_groups.judged_groups(FakeTrainer(), data, {"q": "train"}, own)  # type: ignore[arg-type]
     _, found, none = made
     assert said(found) == (articles[4].text, "tourne")
     assert not any("tourne" in passage.text.text for passage in found.passages[1:])
     assert none.right is None
     assert none.passages[0].article.id == ids[2]
-    assert len(none.passages) == train_reader._READ_TOGETHER
+    assert len(none.passages) == reader_groups._READ_TOGETHER
 
 
 def test_what_is_trained_on_of_our_own_is_in_the_repository() -> None:
-    trained, aside = read(train_reader.OWN / "places"), read(train_reader.OWN / "aside")
+    trained, aside = read(OWN / "places"), read(OWN / "aside")
     assert not trained.by_id.keys() & aside.by_id.keys()
     for data in (trained, aside):
         assert sum(not question.answerable for question in data.questions) > 0.4 * len(data.questions)
