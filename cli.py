@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -49,6 +50,22 @@ def _settings(command: Command) -> Command:
     return with_settings  # type: ignore[return-value]
 
 
+def _json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")(command)
+
+
+def _filter_options(command: Command) -> Command:
+    for option in (
+        click.option("--author", "authors", multiple=True, help="Only articles with this in their byline."),
+        click.option("--language", "languages", multiple=True, help="Only articles in this language (fr, en …)."),
+        click.option("--source", "sources", multiple=True, help="Only articles of this source; may be repeated."),
+        click.option("--to", "published_before", metavar="DATE", help="Only articles of this day or earlier."),
+        click.option("--from", "published_after", metavar="DATE", help="Only articles of this day or later."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(cls=_Group)
 @click.version_option(package_name="sourcier")
 def main() -> None:
@@ -59,9 +76,7 @@ def main() -> None:
 @_settings
 @click.argument("question")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer, its citations and timings as JSON.")
-@click.option("--from", "published_after", metavar="DATE", help="Only articles of this day or later (2024-05-31).")
-@click.option("--to", "published_before", metavar="DATE", help="Only articles of this day or earlier.")
-@click.option("--source", "sources", multiple=True, help="Only articles of this source; may be given several times.")
+@_filter_options
 def ask(settings: Settings, question: str, as_json: bool, **filters: Any) -> None:
     """Answer QUESTION from the archive."""
     from qa import Answer, EvidenceFound, stream
@@ -90,19 +105,22 @@ def _reference(article: Any) -> str:
 
 @main.command()
 @_settings
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
     "--rebuild", is_flag=True, help="Start over: only PATH, or again the articles of the index if none is given."
 )
-def index(settings: Settings, paths: tuple[Path, ...], rebuild: bool) -> None:
-    """Add or update the articles of files and folders."""
+@_json_option
+def index(settings: Settings, paths: tuple[str, ...], rebuild: bool, as_json: bool) -> None:
+    """Add or update the articles of files, folders and patterns; - is standard input."""
+    from dataclasses import asdict
+
     from index.embedder import configured_embedder
     from index.rebuild import update
 
     if not paths and not rebuild:
         raise click.UsageError("name files or folders of articles: sourcier index PATH...")
     started = time.perf_counter()
-    with _Bar() as bar:
+    with Bar() as bar:
         report = update(
             settings.home,
             paths,
@@ -111,22 +129,140 @@ def index(settings: Settings, paths: tuple[Path, ...], rebuild: bool) -> None:
             rebuild=rebuild,
             progress=bar.show,
         )
+    seconds = round(time.perf_counter() - started, 1)
+    if as_json:
+        click.echo(json.dumps(asdict(report) | {"seconds": seconds}, ensure_ascii=False, indent=2))
+        return
     for item in report.skipped:
         click.echo(f"skipped {item.origin}: {item.reason}", err=True)
     click.echo(
-        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, {len(report.skipped)} skipped"
-        f" in {time.perf_counter() - started:.1f} s; {report.embedded} passages embedded\n"
+        f"{_counts(report)} in {seconds} s; {report.embedded} passages embedded\n"
         f"the index in {settings.home} holds {report.articles} articles in {report.passages} passages"
     )
 
 
-_UNITS = {"reading": "file", "embedding": "passage", "writing": "index"}
+def _counts(report: Any) -> str:
+    return (
+        f"{report.added} added, {report.updated} updated, {report.unchanged} unchanged, {len(report.skipped)} skipped"
+    )
 
 
-class _Bar:
+@main.command()
+@_settings
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def watch(settings: Settings, folder: Path) -> None:
+    """Add what arrives in FOLDER, until interrupted; says a line when something was added."""
+    from index.embedder import configured_embedder
+    from index.watch import watched
+
+    for report in watched(settings.home, folder, configured_embedder(settings), settings.passage_tokens):
+        for item in report.skipped:
+            click.echo(f"skipped {item.origin}: {item.reason}", err=True)
+        if report.added or report.updated:
+            click.echo(f"{time.strftime('%H:%M:%S')} {_counts(report)}")
+
+
+@main.command()
+@_settings
+@click.argument("names", nargs=-1, metavar="[ID|URL|FILE]...")
+@_filter_options
+@click.option("--words", default="", help="Only articles that hold all these words.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@_json_option
+def remove(
+    settings: Settings, names: tuple[str, ...], words: str, dry_run: bool, as_json: bool, **filters: Any
+) -> None:
+    """Remove the articles that match everything given, with their older versions."""
+    from index.maintenance import Selected
+    from index.maintenance import remove as remove_articles
+
+    gone = remove_articles(settings.home, Selected(names, _filters(**filters), words), dry_run=dry_run)
+    if as_json:
+        rows = [{"id": article.id, "title": article.title, "url": article.url} for article in gone]
+        click.echo(json.dumps({"removed": not dry_run, "articles": rows}, ensure_ascii=False, indent=2))
+        return
+    for article in gone:
+        click.echo(f"{article.id} {_reference(article)}")
+    done = "would be removed" if dry_run else "removed; sourcier rollback undoes it, sourcier compact makes it final"
+    click.echo(f"{len(gone)} articles {done}")
+
+
+def _filters(published_after: str | None, published_before: str | None, **others: Any) -> Any:
+    from index.generation import Filters
+
+    return Filters(_day("--from", published_after), _day("--to", published_before), **others)
+
+
+def _day(option: str, value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise click.BadParameter(f"{value} is not a date; write it as 2024-05-31", param_hint=option) from None
+
+
+@main.command()
+@_settings
+def compact(settings: Settings) -> None:
+    """Make what was removed vanish from every file, and merge small segments; no rollback afterwards."""
+    from index.maintenance import compact as compact_index
+
+    made = compact_index(settings.home)
+    click.echo(
+        f"{made.before / 1e6:.1f} MB before, {made.after / 1e6:.1f} MB now; {made.forgotten} kept embeddings forgotten"
+    )
+
+
+@main.command()
+@_settings
+def rollback(settings: Settings) -> None:
+    """Restore the index as it was before the last change; a second rollback undoes the first."""
+    from index.generation import status as index_status
+    from index.maintenance import rollback as roll_back
+
+    before, now = roll_back(settings.home)
+    click.echo(f"generation {now} is as before {before}; it holds {index_status(settings.home).articles} articles")
+
+
+@main.command()
+@_settings
+def verify(settings: Settings) -> None:
+    """Read every byte of the index and name each file that is not as it was written; exit code 1 if there is one."""
+    from index.generation import verify as verify_index
+
+    faults = list(verify_index(settings.home))
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise click.exceptions.Exit(1)
+    click.echo("every file is as it was written")
+
+
+@main.command()
+@_settings
+@click.argument("name", metavar="ID|URL|FILE")
+@click.option("--history", is_flag=True, help="Its older versions too, the oldest first.")
+@_json_option
+def show(settings: Settings, name: str, history: bool, as_json: bool) -> None:
+    """Print one article of the index."""
+    from index.maintenance import versions
+
+    found = versions(settings.home, name)
+    chosen = found if history else found[-1:]
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in chosen], ensure_ascii=False, indent=2))
+        return
+    for one in chosen:
+        click.echo(f"{one.article.title}\n{_reference(one.article)}\n{one.article.id}, added {one.added},"
+                   f" {'searched' if one.live else 'replaced by a newer version'}\n\n{one.article.text}\n")  # fmt: skip
+
+
+_UNITS = {"reading": "file", "embedding": "passage", "writing": "segment"}
+
+
+class Bar:
     """A progress bar for each stage of a rebuild."""
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         self._stage, self._bar = "", cast(Any, None)
         return self
 
@@ -161,9 +297,10 @@ def status(settings: Settings, as_json: bool) -> None:
     dates = f"{held.oldest} to {held.newest}" if held.oldest else "none known"
     rows = {
         "home": held.home,
-        "generation": f"{held.generation}, made {held.created}",
+        "generation": f"{held.generation}, made {held.created}" + (f", before it {held.before}" if held.before else ""),
         "articles": held.articles,
-        "passages": held.passages,
+        "older": f"{held.older} older versions",
+        "passages": f"{held.passages} in {held.segments} segments",
         "dates": dates,
         "sources": ", ".join(f"{name} ({count})" for name, count in list(held.sources.items())[:10]) or "none known",
         "languages": ", ".join(f"{name} ({count})" for name, count in held.languages.items()) or "none known",

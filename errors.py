@@ -9,6 +9,7 @@
     ├── ArticleError               a file holds no article that can be read
     ├── ArchiveError
     │   ├── NoArchiveError         nothing has been indexed in this home yet
+    │   ├── NothingFoundError      there is no article in what was to be added
     │   ├── IncompatibleArchiveError   made by another embedder or a newer format
     │   ├── DamagedArchiveError    a file of the index is not what its manifest says
     │   └── ArchiveBusyError       another process is writing
@@ -56,6 +57,10 @@ class ArchiveError(SourcierError):
 
 class NoArchiveError(ArchiveError):
     """Nothing has been indexed in this home yet."""
+
+
+class NothingFoundError(ArchiveError):
+    """There is no article in what was to be added, and none in the index."""
 
 
 class IncompatibleArchiveError(ArchiveError):

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     results: int = Field(10, ge=1, le=100, description="passages retrieved for a question, and read with it")
     lexical_weight: Share = Field(0.15, description="weight of BM25 beside the vectors, whose weight is 1")
 
+    recency_weight: Share = Field(0.0, description="what is added to the score of today's articles, less to older ones")
+    recency_days: float = Field(30.0, gt=0, le=36500, description="days after which half of it is left")
+
     evidence_sentences: int = Field(
         6, ge=1, le=20, description="sentences found to answer from; those put before the model are among them"
     )

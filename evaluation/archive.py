@@ -40,7 +40,7 @@ def indexed(data: DataSet, settings: Settings, embedder: Embedder) -> Generation
                 settings.home, [rows], embedder, passage_tokens=settings.passage_tokens, rebuild=True, progress=bar.show
             )
     generation = open_current(settings.home, embedder.fingerprint)
-    held = {article.id for article in generation.store.articles()}
+    held = {article.id for article in generation.articles()}
     if held != data.by_id.keys():
         raise DataError(
             f"{settings.home} holds {len(held)} articles, {len(held & data.by_id.keys())} of the {len(data.by_id)} of"

@@ -19,7 +19,7 @@ from evaluation import archive, datasets
 from evaluation.answers import chosen
 from evaluation.verdicts import answers_it
 from index.embedder import Embedder, configured_embedder
-from index.generation import Generation
+from index.generation import Filters, Generation
 from index.language import detect
 from index.rebuild import embed_articles
 from index.search import search
@@ -112,7 +112,7 @@ def _seen(
             language,
             results=settings.results,
             lexical_weight=settings.lexical_weight,
-            leave_out=left_out,
+            filters=Filters(leave_out=left_out),
         )
         selection = select(hits, reader, question.text, count=settings.evidence_sentences)
         if not selection.evidence:

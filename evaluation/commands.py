@@ -103,7 +103,7 @@ def retrieval(
     generation = indexed(data, settings, embedder)
     reader = configured_reader(settings)
     measured = measure(questions, generation, embedder, reader, settings, with_sentences=sentences, seed=seed)
-    click.echo(f"{len(data.articles)} articles, {len(generation.passages)} passages")
+    click.echo(f"{len(data.articles)} articles, {generation.passage_count} passages")
     click.echo(as_markdown(measured))
     if out:
         about = {"data": data.name, "data_digest": data.digest, "sample": sample, "seed": seed}

@@ -70,13 +70,14 @@ def measure(
     An article's place is that of its best passage. Of the first `with_sentences` questions that have
     a known answer, the sentences are chosen too, out of the passages that `search` gives.
     """
-    owners = np.array([passage.article_id for passage in generation.passages])
+    owners = generation.owners()
     found: dict[str, dict[str, list[str]]] = {"vectors": {}, "words (BM25)": {}, "fused, as searched": {}}
     places: list[int] = []
     for question in tqdm(questions, unit=" question"):
         language = detect(question.text)
-        dense = generation.vectors.similarities(embedder.embed_question(question.text), np.arange(len(owners)))
-        lexical = generation.lexical.scores(question_tokens(question.text, (language, *generation.languages)))
+        dense = generation.similarities(embedder.embed_question(question.text))
+        stems = question_tokens(question.text, (language, *generation.languages))
+        lexical = np.concatenate(generation.lexical_scores(stems))
         hits = search(
             generation,
             embedder,

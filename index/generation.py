@@ -1,61 +1,55 @@
-"""One immutable index: its format on disk, opened, verified; or the same in memory.
+"""One generation of an index: which segments it is made of, opened, filtered, verified.
 
     HOME/
-      current                    name of the generation in use; replaced by one rename
+      current                    name of the generation in use and its manifest's SHA-256
       generations/000007/
-        manifest.json            format, embedder, counts, size and SHA-256 of each file
-        articles.sqlite          articles and the spans of their passages
-        vectors.faiss            row i is passage i
-        lexical/                 bm25s: NumPy arrays and JSON
-      embeddings.sqlite          vectors by (embedder, text), so that nothing is embedded twice
+        manifest.json            format, embedder, counts, segments, size and SHA-256 of each file
+        states-000003.npy        what became of each article of segment 000003
+      segments/000003/           index/segment.py; shared by generations, never changed
+      embeddings.sqlite          index/embeddings.py
       write.lock
 
-docs/index-format.md specifies each. A generation is never changed once it has its name.
+index/writing.py makes the next one and switches to it by one rename. docs/index-format.md specifies
+each file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import sqlite3
-import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import DamagedArchiveError, IncompatibleArchiveError, NoArchiveError
-from index.articles import Article, Found
-from index.lexical import LexicalIndex, tokens
+from index import arrays, lexical
+from index.articles import Article
+from index.embeddings import EmbeddingCache
 from index.passages import Passage
-from index.vectors import VectorIndex, Vectors
+from index.segment import NO_DATE, Segment, State, States, Version, load
+from index.vectors import Vectors
 
-FORMAT = 1
-ARTICLES, VECTORS, LEXICAL, MANIFEST = "articles.sqlite", "vectors.faiss", "lexical", "manifest.json"
-
-# Nothing of a generation counts before `write` has synced it whole; a sync for each article costs 15 ms.
-_SCHEMA = """
-PRAGMA synchronous = OFF;
-PRAGMA journal_mode = MEMORY;
-CREATE TABLE articles (
-    id TEXT PRIMARY KEY, key TEXT NOT NULL UNIQUE, title TEXT NOT NULL, text TEXT NOT NULL, source TEXT, url TEXT,
-    published TEXT, author TEXT, language TEXT
-) WITHOUT ROWID;
-CREATE TABLE passages (row INTEGER PRIMARY KEY, article_id TEXT NOT NULL, start INTEGER NOT NULL,
-    "end" INTEGER NOT NULL);
-"""
-_ARTICLE_COLUMNS = "id, title, text, source, url, published, author, language"
+FORMAT = 2
+MANIFEST, POINTER = "manifest.json", "current"
+_VERIFY = "sourcier verify names the file, sourcier rollback may restore it"
+_TRIES = 5  # a reader that comes while the index is switched looks again
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation says of itself. `files` maps each relative path to [bytes, SHA-256]."""
+    """What a generation says of itself.
+
+    `files` maps the path of each of its files, relative to the home, to [bytes, SHA-256]; `previous`
+    is the generation to go back to, and its manifest's SHA-256.
+    """
 
     format: int
     created: str
@@ -65,12 +59,37 @@ class Manifest:
     passage_tokens: int
     articles: int
     passages: int
+    segments: tuple[str, ...]
+    previous: tuple[str, str] | None
     files: dict[str, tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """What an article must be to be found; empty ones let all pass.
+
+    Both dates are included; an article without a date passes no date filter. `authors` are looked
+    for inside the byline, in lower or upper case. `leave_out` are ids of articles.
+    """
+
+    published_after: date | None = None
+    published_before: date | None = None
+    sources: Sequence[str] = ()
+    languages: Sequence[str] = ()
+    authors: Sequence[str] = ()
+    leave_out: Collection[str] = ()
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """What the index of a home holds; `size` is bytes on disk, of the current generation."""
+    """What the index of a home holds; `size` is bytes on disk, of the current generation.
+
+    `articles` are those that are searched, `older` the older versions of some that can still be read,
+    `before` the generation that a rollback restores.
+    """
 
     home: Path
     generation: str
@@ -84,205 +103,159 @@ class Status:
     embedder: str
     dimensions: int
     size: int
+    older: int = 0
+    segments: int = 1
+    before: str | None = None
 
 
-class ArticleStore:
-    """Articles and passage spans in SQLite, on disk or in memory. Safe to read from several threads."""
+class Part(NamedTuple):
+    """A segment as a generation holds it: the states (a,) of its articles, and its passages' first row overall.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
+    `live` is (p,) bool, True for the passages that are searched, None where all are.
+    """
 
-    @classmethod
-    def create(cls, path: Path | None = None) -> ArticleStore:
-        connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        connection.executescript(_SCHEMA)
-        return cls(connection)
-
-    @classmethod
-    def open(cls, path: Path) -> ArticleStore:
-        """Open for reading; the file is never written."""
-        uri = path.absolute().as_uri() + "?mode=ro&immutable=1"
-        return cls(sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None))
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    def copy_articles(self, to: ArticleStore) -> None:
-        rows = self._rows(f"SELECT key, {_ARTICLE_COLUMNS} FROM articles")
-        with to._lock, to._connection:
-            to._connection.executemany("INSERT INTO articles VALUES (?2, ?1, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", rows)
-
-    def put(self, found: Found) -> str:
-        """Add an article; one with the same key gives way. Returns added, updated or unchanged."""
-        article = found.article
-        with self._lock:
-            cursor = self._connection
-            replaced = cursor.execute(
-                "DELETE FROM articles WHERE key = ? AND id <> ?", (found.key, article.id)
-            ).rowcount
-            if cursor.execute("SELECT 1 FROM articles WHERE id = ?", (article.id,)).fetchone():
-                return "updated" if replaced else "unchanged"
-            published = article.published.isoformat() if article.published else None
-            cursor.execute(
-                "INSERT INTO articles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (article.id, found.key, article.title, article.text, article.source, article.url, published,
-                 article.author, article.language),
-            )  # fmt: skip
-        return "updated" if replaced else "added"
-
-    def put_passages(self, passages: Iterable[Passage]) -> None:
-        rows = ((row, p.article_id, p.start, p.end) for row, p in enumerate(passages))
-        with self._lock:
-            self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
-
-    def articles(self) -> Iterator[Article]:
-        """Yield all articles in the order of their ids."""
-        last = ""
-        while True:
-            rows = self._rows(f"SELECT {_ARTICLE_COLUMNS} FROM articles WHERE id > ? ORDER BY id LIMIT 200", (last,))
-            if not rows:
-                return
-            last = rows[-1][0]
-            yield from map(_article, rows)
-
-    def article(self, article_id: str) -> Article:
-        """Return one article; raises KeyError for an unknown id."""
-        rows = self._rows(f"SELECT {_ARTICLE_COLUMNS} FROM articles WHERE id = ?", (article_id,))
-        if not rows:
-            raise KeyError(article_id)
-        return _article(rows[0])
-
-    def passages(self) -> list[Passage]:
-        return [Passage(*row) for row in self._rows('SELECT article_id, start, "end" FROM passages ORDER BY row')]
-
-    def facets(self) -> dict[str, tuple[str | None, str | None, str | None]]:
-        """Return {article id: (published, source, language)}, what filters need."""
-        return {row[0]: row[1:] for row in self._rows("SELECT id, published, source, language FROM articles")}
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
-
-
-def _article(row: tuple) -> Article:  # type: ignore[type-arg]
-    identity, title, text, source, url, published, author, language = row
-    return Article(identity, title, text, source, url, _date(published), author, language)
-
-
-def _date(value: str | None) -> date | None:
-    if value is None:
-        return None
-    return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+    segment: Segment
+    states: States
+    first: int
+    live: NDArray[np.bool_] | None
 
 
 class Generation:
-    """What search reads: n passages, their vectors, their words, and when and where they appeared."""
+    """What search reads. A row, counted over all segments, stands for one passage; some may not be searched."""
 
-    def __init__(self, name: str, store: ArticleStore, vectors: VectorIndex, lexical: LexicalIndex) -> None:
+    def __init__(self, name: str, held: Sequence[tuple[Segment, States]]) -> None:
         self.name = name
-        self.store = store
-        self.vectors = vectors
-        self.lexical = lexical
-        self.passages = store.passages()
-        facets = store.facets()
-        self._published = np.array([facets[p.article_id][0] or "" for p in self.passages], dtype="U10")
-        self._sources = np.array([facets[p.article_id][1] or "" for p in self.passages])
-        self.languages = tuple(sorted({language for _, _, language in facets.values() if language}))
-        self.sources = tuple(sorted({source for _, source, _ in facets.values() if source}))
+        parts = []
+        first = 0
+        for segment, states in held:
+            live = states[segment.passages[:, 0]] == State.LIVE
+            parts.append(Part(segment, states, first, None if live.all() else live))
+            first += len(live)
+        self.parts = tuple(parts)
+        self.rows = first
+        self.passage_count = sum(
+            len(part.segment.passages) if part.live is None else int(part.live.sum()) for part in parts
+        )
+        self.languages = self._names("language")
+        self.sources = self._names("source")
 
-    def allowed(
-        self,
-        published_after: date | None,
-        published_before: date | None,
-        sources: Sequence[str],
-        leave_out: Collection[str] = (),
-    ) -> NDArray[np.bool_] | None:
-        """Return (n,) bool, True where a passage passes; None without a filter.
+    def _names(self, facet: str) -> tuple[str, ...]:
+        return tuple(
+            sorted(
+                {name for part in self.parts for name in part.segment.facets.counts(facet, part.states == State.LIVE)}
+            )
+        )
 
-        Both dates are included. An article without a date passes no date filter. `leave_out` are ids
-        of articles.
-        """
-        if not (published_after or published_before or sources or leave_out):
+    def close(self) -> None:
+        for part in self.parts:
+            part.segment.close()
+
+    def part_of(self, row: int) -> Part:
+        return next(part for part in reversed(self.parts) if row >= part.first)
+
+    def passage(self, row: int) -> tuple[Article, Passage]:
+        """Return the article and the passage of a row."""
+        part = self.part_of(row)
+        return part.segment.passage(row - part.first)
+
+    def versions(self, state: State = State.LIVE) -> Iterator[Version]:
+        """Yield the articles of that state, segment by segment."""
+        for part in self.parts:
+            yield from (version for version in part.segment.store.versions() if part.states[version.row] == state)
+
+    def articles(self) -> Iterator[Article]:
+        """Yield the articles that are searched."""
+        return (version.article for version in self.versions())
+
+    def history(self, name: str) -> list[tuple[State, Version]]:
+        """Return all versions of the article of that id or key (URL or file), oldest first; [] if there is none."""
+        found: list[tuple[State, Version]] = []
+        keys = {version.key for version in self._stored("id", name)} or {name}
+        for key in sorted(keys):
+            for part in self.parts:
+                for version in part.segment.store.with_key(key):
+                    if (state := State(part.states[version.row])) != State.REMOVED:
+                        found.append((state, version))
+        return sorted(found, key=lambda one: (one[1].key, one[0] == State.LIVE, one[1].added))
+
+    def _stored(self, column: str, value: str) -> Iterator[Version]:
+        for part in self.parts:
+            store = part.segment.store
+            for version in store.with_id(value) if column == "id" else store.with_key(value):
+                if part.states[version.row] != State.REMOVED:
+                    yield version
+
+    def live_row(self, column: str, value: str) -> tuple[int, int, str] | None:
+        """Return (place in `parts`, row, id) of the article that is searched and whose id or key that is."""
+        for place in reversed(range(len(self.parts))):
+            part = self.parts[place]
+            for row, identity in part.segment.store.rows_of(column, value):
+                if part.states[row] == State.LIVE:
+                    return place, row, identity
+        return None
+
+    def owners(self) -> NDArray[np.str_]:
+        """Return the (n,) ids of the articles of all n rows."""
+        ids = [""] * self.rows
+        for part in self.parts:
+            own = {version.row: version.article.id for version in part.segment.store.versions()}
+            for place, article_row in enumerate(part.segment.passages[:, 0].tolist()):
+                ids[part.first + place] = own[article_row]
+        return np.array(ids)
+
+    def similarities(self, query: Vectors) -> Vectors:
+        """Return the (n,) cosine similarities of all n rows, -1 where one is not searched."""
+        found = np.full(self.rows, -1, dtype=np.float32)
+        for part in self.parts:
+            rows = np.arange(len(part.segment.passages)) if part.live is None else np.flatnonzero(part.live)
+            found[part.first + rows] = part.segment.vectors.similarities(query, rows)
+        return found
+
+    def lexical_scores(self, stems: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return the BM25 scores of each part, (p,) each."""
+        try:
+            return lexical.scores([part.segment.lexical for part in self.parts], stems)
+        except ValueError as error:  # found only now
+            raise DamagedArchiveError(f"the words of generation {self.name} are damaged: {error}; {_VERIFY}") from None
+
+    def allowed_articles(self, filters: Filters) -> list[NDArray[np.bool_] | None]:
+        """Return for each part (a,) bool, True where an article passes the filters; None without a filter."""
+        return [self._allowed(part, filters) for part in self.parts]
+
+    def allowed(self, filters: Filters) -> list[NDArray[np.bool_] | None]:
+        """Return for each part (p,) bool, True where a passage is searched; None where all are."""
+        masks: list[NDArray[np.bool_] | None] = []
+        for part, articles in zip(self.parts, self.allowed_articles(filters), strict=True):
+            mask = part.live
+            if articles is not None:
+                passes = articles[part.segment.passages[:, 0]]
+                mask = passes if mask is None else mask & passes
+            masks.append(mask)
+        return masks
+
+    def _allowed(self, part: Part, filters: Filters) -> NDArray[np.bool_] | None:
+        if not any((filters.published_after, filters.published_before, filters.sources, filters.languages,
+                    filters.authors, filters.leave_out)):  # fmt: skip
             return None
-        mask = np.ones(len(self.passages), dtype=bool)
-        if published_after or published_before:
-            mask &= self._published != ""
-        if published_after:
-            mask &= self._published >= published_after.isoformat()[:10]
-        if published_before:
-            mask &= self._published <= published_before.isoformat()[:10]
-        if sources:
-            mask &= np.isin(self._sources, list(sources))
-        if leave_out:
-            mask &= np.array([passage.article_id not in leave_out for passage in self.passages])
+        facets = part.segment.facets
+        published = facets.rows["published"]
+        mask = np.ones(len(published), dtype=bool)
+        if filters.published_after or filters.published_before:
+            mask &= published != NO_DATE
+        if filters.published_after:
+            mask &= published >= filters.published_after.toordinal()
+        if filters.published_before:
+            mask &= published <= filters.published_before.toordinal()
+        if filters.sources:
+            mask &= facets.matching("source", set(filters.sources).__contains__)
+        if filters.languages:
+            mask &= facets.matching("language", set(filters.languages).__contains__)
+        if filters.authors:
+            wanted = [author.casefold() for author in filters.authors]
+            mask &= facets.matching("author", lambda name: any(author in name.casefold() for author in wanted))
+        for identity in filters.leave_out:
+            mask[[row for row, _ in part.segment.store.rows_of("id", identity)]] = False
         return mask
-
-
-def index_passages(store: ArticleStore, passages: list[Passage]) -> LexicalIndex:
-    """Index the words of the passages and of their articles' titles (once a passage)."""
-    words: list[list[str]] = []
-    article: Article | None = None
-    for passage in passages:
-        if article is None or article.id != passage.article_id:
-            article = store.article(passage.article_id)
-            title = tokens(article.title, article.language)
-        words.append(title + tokens(article.text[passage.start : passage.end], article.language))
-    return LexicalIndex.build(words)
-
-
-def in_memory(store: ArticleStore, passages: list[Passage], vectors: Vectors) -> Generation:
-    """Return a generation that was never on disk; `vectors` is (len(passages), d)."""
-    store.put_passages(passages)
-    return Generation("memory", store, VectorIndex.build(vectors), index_passages(store, passages))
-
-
-def write(
-    folder: Path, store: ArticleStore, vectors: Vectors, passages: list[Passage], about: dict[str, object]
-) -> None:
-    """Complete the generation in `folder`, where `store` already is: files, manifest, all fsynced."""
-    store.put_passages(passages)
-    lexical = index_passages(store, passages)
-    store.close()
-    VectorIndex.build(vectors).save(folder / VECTORS)
-    lexical.save(folder / LEXICAL)
-    files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        files[path.relative_to(folder).as_posix()] = (path.stat().st_size, _sha256(path))
-        _fsync(path)
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = Manifest(format=FORMAT, created=created, passages=len(passages), files=files, **about)  # type: ignore[arg-type]
-    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, ensure_ascii=False), encoding="utf-8")
-    for path in (folder / MANIFEST, folder / LEXICAL, folder):
-        _fsync(path)
-
-
-def switch(home: Path, folder: Path) -> str:
-    """Give a finished folder its name and make it the current generation; both are renames.
-
-    The generation before it stays, for a rollback; older ones go.
-    """
-    generations = home / "generations"
-    names = sorted(path.name for path in generations.iterdir() if path.name.isdigit())
-    before = None
-    with suppress(DamagedArchiveError):  # the pointer, which is replaced
-        before = _current_name(home)
-    name = f"{int(names[-1]) + 1 if names else 1:06d}"
-    os.replace(folder, generations / name)
-    _fsync(generations)
-    pointer = home / "current.new"
-    pointer.write_text(name + "\n", encoding="utf-8")
-    _fsync(pointer)
-    os.replace(pointer, home / "current")
-    _fsync(home)
-    for old in names:
-        if old != before:
-            # a reader that has it open keeps its files; where the system forbids, it goes next time
-            shutil.rmtree(generations / old, ignore_errors=True)
-    return name
 
 
 def open_current(home: Path, embedder_fingerprint: str) -> Generation:
@@ -290,37 +263,63 @@ def open_current(home: Path, embedder_fingerprint: str) -> Generation:
 
     Raises NoArchiveError, IncompatibleArchiveError or DamagedArchiveError.
     """
-    name, manifest = read_manifest(home)
-    check_embedder(home, manifest, embedder_fingerprint)
-    folder = home / "generations" / name
+    return _open(home, embedder_fingerprint)
+
+
+def open_any(home: Path) -> Generation:
+    """Open the current generation, whatever embedder it was made with: its articles can be read.
+
+    Raises as `open_current`, but for the embedder.
+    """
+    return _open(home, None)
+
+
+def _open(home: Path, fingerprint: str | None) -> Generation:
+    for left in reversed(range(_TRIES)):
+        name, manifest = read_manifest(home)
+        if fingerprint is not None:
+            check_embedder(home, manifest, fingerprint)
+        try:
+            return opened(home, name, manifest)
+        except DamagedArchiveError:
+            # between the manifest and its files a writer may have switched to the next and cleared this one
+            if not left or _if_current(home, name):
+                raise
+    raise AssertionError
+
+
+def opened(home: Path, name: str, manifest: Manifest) -> Generation:
+    """Open the generation of a manifest. Raises DamagedArchiveError naming the file that is not right."""
     for file, (size, _) in manifest.files.items():
-        path = folder / file
+        path = home / file
         found = path.stat().st_size if path.is_file() else None
         if found != size:
             raise DamagedArchiveError(
-                f"{path} is {'missing' if found is None else f'{found} bytes long'}, the manifest says {size} bytes;"
-                " run: sourcier index --rebuild"
+                f"{path} has {found if found is not None else 'no'} bytes, its manifest says {size}; run: sourcier"
+                f" {'rollback' if manifest.previous else 'index --rebuild PATH'}"
             )
-    try:
-        return Generation(
-            name,
-            ArticleStore.open(folder / ARTICLES),
-            VectorIndex.load(folder / VECTORS),
-            LexicalIndex.load(folder / LEXICAL, manifest.passages),
-        )
-    except (sqlite3.DatabaseError, RuntimeError, ValueError, KeyError) as error:
-        raise DamagedArchiveError(f"{folder} cannot be opened ({error}); run: sourcier index --rebuild") from None
+    held: list[tuple[Segment, States]] = []
+    for segment_name in manifest.segments:
+        folder = home / "segments" / segment_name
+        try:
+            segment = load(folder)
+            states = arrays.load(home / states_file(name, segment_name), np.dtype(np.uint8), mapped=False)
+            held.append((segment, states))
+            if states.shape != segment.facets.rows.shape:
+                raise ValueError(f"{states.shape} states of {segment.facets.rows.shape} articles")
+        except (OSError, sqlite3.DatabaseError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            for segment, _ in held:
+                segment.close()
+            raise DamagedArchiveError(
+                f"{folder} cannot be opened ({error}); run: sourcier"
+                f" {'rollback' if manifest.previous else 'index --rebuild PATH'}"
+            ) from error
+    return Generation(name, held)
 
 
-@contextmanager
-def open_articles(home: Path, name: str) -> Iterator[ArticleStore]:
-    """Open the articles of a generation; raises DamagedArchiveError once they cannot be read."""
-    path = home / "generations" / name / ARTICLES
-    try:
-        with closing(ArticleStore.open(path)) as store:
-            yield store
-    except sqlite3.DatabaseError as error:
-        raise DamagedArchiveError(f"{path} cannot be read ({error}); run: sourcier index --rebuild PATH") from None
+def states_file(generation: str, segment: str) -> str:
+    """Return the path, relative to the home, of the states that a generation gives a segment's articles."""
+    return f"generations/{generation}/states-{segment}.npy"
 
 
 def check_embedder(home: Path, manifest: Manifest, fingerprint: str) -> None:
@@ -335,83 +334,161 @@ def check_embedder(home: Path, manifest: Manifest, fingerprint: str) -> None:
 
 def read_manifest(home: Path) -> tuple[str, Manifest]:
     """Return the current generation's name and manifest; raises as `open_current`, but for the embedder."""
-    name = _current_name(home)
-    if name is None:
-        raise NoArchiveError(f"no index in {home} yet; add articles with: sourcier index PATH")
+    for left in reversed(range(_TRIES)):
+        pointer = _pointer(home)
+        if pointer is None:
+            raise NoArchiveError(f"no index in {home} yet; add articles with: sourcier index PATH")
+        name, digest = pointer
+        try:
+            return name, manifest_of(home, name, digest)
+        except DamagedArchiveError:
+            if not left or _pointer(home) == pointer:
+                raise
+    raise AssertionError
+
+
+def manifest_of(home: Path, name: str, digest: str) -> Manifest:
+    """Read the manifest of a generation, whose SHA-256 is known.
+
+    Raises IncompatibleArchiveError for another format, DamagedArchiveError if it is not what it was.
+    """
     path = home / "generations" / name / MANIFEST
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["format"] > FORMAT:
+        content = path.read_bytes()
+        stored = json.loads(content)
+        if stored["format"] != FORMAT:
+            newer = stored["format"] > FORMAT
             raise IncompatibleArchiveError(
-                f"the index in {home} has format {stored['format']}, this version of Sourcier reads up to {FORMAT};"
-                " update Sourcier"
+                f"the index in {home} has format {stored['format']}, this version of Sourcier reads format {FORMAT};"
+                f" {'update Sourcier' if newer else 'add the articles again: sourcier index --rebuild PATH'}"
             )
-        return name, Manifest(**stored)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("its checksum is another one")
+        stored["files"] = {file: (int(size), str(held)) for file, (size, held) in stored["files"].items()}
+        stored["segments"] = tuple(map(str, stored["segments"]))
+        stored["previous"] = tuple(stored["previous"]) if stored["previous"] else None
+        return Manifest(**stored)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedArchiveError(f"{path} cannot be read ({error}); run: sourcier index --rebuild PATH") from None
 
 
 def current_name(home: Path) -> str:
     """Return the name of the generation in use, '' where there is none; cheap enough for every question."""
-    return _current_name(home) or ""
+    pointer = _pointer(home)
+    return pointer[0] if pointer else ""
 
 
 def status(home: Path) -> Status:
     """Say what the index of a home holds; raises NoArchiveError, IncompatibleArchiveError, DamagedArchiveError."""
     name, manifest = read_manifest(home)
-    with open_articles(home, name) as store:
-        facets = store.facets().values()
-    dates = sorted(published for published, _, _ in facets if published)
-    return Status(
-        home=home,
-        generation=name,
-        created=manifest.created,
-        articles=manifest.articles,
-        passages=manifest.passages,
-        oldest=_date(dates[0]) if dates else None,
-        newest=_date(dates[-1]) if dates else None,
-        sources=_counted(source for _, source, _ in facets),
-        languages=_counted(language for _, _, language in facets),
-        embedder=manifest.embedder,
-        dimensions=manifest.dimensions,
-        size=sum(size for size, _ in manifest.files.values()),
-    )
+    with closing(open_any(home)) as generation:
+        days = np.concatenate(
+            [np.empty(0, np.int32)]
+            + [part.segment.facets.rows["published"][part.states == State.LIVE] for part in generation.parts]
+        )
+        days = days[days != NO_DATE]
+        return Status(
+            home=home,
+            generation=name,
+            created=manifest.created,
+            articles=manifest.articles,
+            older=sum(int((part.states == State.SUPERSEDED).sum()) for part in generation.parts),
+            passages=manifest.passages,
+            segments=len(manifest.segments),
+            oldest=date.fromordinal(int(days.min())) if len(days) else None,
+            newest=date.fromordinal(int(days.max())) if len(days) else None,
+            sources=_counted(generation, "source"),
+            languages=_counted(generation, "language"),
+            embedder=manifest.embedder,
+            dimensions=manifest.dimensions,
+            size=sum(size for size, _ in manifest.files.values()),
+            before=manifest.previous[0] if manifest.previous else None,
+        )
 
 
-def _counted(values: Iterable[str | None]) -> dict[str, int]:
+def _counted(generation: Generation, facet: str) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for value in values:
-        if value:
-            counts[value] = counts.get(value, 0) + 1
+    for part in generation.parts:
+        for name, count in part.segment.facets.counts(facet, part.states == State.LIVE).items():
+            counts[name] = counts.get(name, 0) + count
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _current_name(home: Path) -> str | None:
+def verify(home: Path) -> Iterator[str]:
+    """Yield one line for each file of the index that is not what it was when it was written, naming it.
+
+    Every byte is read: of the current generation, of the one before it, and of the kept embeddings.
+    Raises NoArchiveError.
+    """
     try:
-        name = (home / "current").read_text(encoding="utf-8").strip()
+        pointer = _pointer(home)
+        if pointer is None:
+            raise NoArchiveError(f"no index in {home} yet; add articles with: sourcier index PATH")
+        seen: set[str] = set()
+        following: tuple[str, str] | None = pointer
+        while following and following[0] not in seen:
+            name, digest = following
+            manifest = manifest_of(home, name, digest)
+            for file, (size, expected) in manifest.files.items():
+                if file not in seen and (fault := _fault(home / file, size, expected)):
+                    yield f"{home / file} {fault}"
+                seen.add(file)
+            seen.add(name)
+            # only the one before the current one is kept
+            following = manifest.previous if following == pointer else None
+    except (DamagedArchiveError, IncompatibleArchiveError) as error:
+        yield str(error)
+    yield from EmbeddingCache.faults(home)
+
+
+def _fault(path: Path, size: int, expected: str) -> str:
+    try:
+        found = path.stat().st_size
+        if found != size:
+            return f"has {found} bytes, its manifest says {size}"
+        return "" if sha256_of(path) == expected else "is not what it was: its checksum is another one"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _pointer(home: Path) -> tuple[str, str] | None:
+    try:
+        content = (home / POINTER).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise DamagedArchiveError(
-            f"{home / 'current'} cannot be read ({error}); run: sourcier index --rebuild PATH"
+            f"{home / POINTER} cannot be read ({error}); run: sourcier index --rebuild PATH"
         ) from None
-    if not name.isdigit():
-        raise DamagedArchiveError(
-            f"{home / 'current'} names no generation: {name[:40]!r}; run: sourcier index --rebuild PATH"
+    name, *rest = content.removesuffix("\n").split(" ")
+    if name.isdecimal() and not rest:
+        raise IncompatibleArchiveError(
+            f"the index in {home} was made by an older version of Sourcier; add the articles again:"
+            " sourcier index --rebuild PATH"
         )
-    return name
+    if len(rest) != 2 or content != pointer_to(name, rest[0]):
+        raise DamagedArchiveError(
+            f"{home / POINTER} names no generation: {content[:40]!r}; run: sourcier index --rebuild PATH"
+        )
+    return name, rest[0]
 
 
-def _sha256(path: Path) -> str:
+def pointer_to(name: str, digest: str) -> str:
+    """Return what the file `current` holds: a generation, its manifest's SHA-256, and the CRC-32 of both."""
+    line = f"{name} {digest}"
+    return f"{line} {zlib.crc32(line.encode()):08x}\n"
+
+
+def _if_current(home: Path, name: str) -> bool:
+    pointer = _pointer(home)
+    return pointer is not None and pointer[0] == name
+
+
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return  # Windows has no handle for a folder
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def as_json(manifest: Manifest) -> str:
+    """Return what manifest.json holds."""
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n"

@@ -1,33 +1,36 @@
-"""The articles and the current generation → the next generation, switched to atomically."""
+"""Articles in files → the next generation: only what is new is cut, embedded and written."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from datetime import UTC, datetime
+from itertools import groupby, islice
 from pathlib import Path
 
-import filelock
 import numpy as np
 
-from errors import ArchiveBusyError, ArchiveError, DamagedArchiveError, NoArchiveError
-from index import generation, readers
+from errors import ArchiveError, NothingFoundError
+from index import readers
 from index.articles import Article, Found, Skipped
 from index.embedder import Embedder
-from index.passages import Passage, cut
+from index.embeddings import EmbeddingCache, digest_of
+from index.generation import Generation, Manifest, check_embedder, opened, read_manifest
+from index.passages import cut
+from index.segment import ArticleStore, Entry, Rows, State, States, Version, build, texts
 from index.vectors import Vectors
+from index.writing import LARGEST, Made, Writer, writing
 
-_BATCH = 32
+_BATCH = 32  # passages embedded, and kept, at once
+_WINDOW = 512  # passages sorted by length before they are batched, so that little is padded
+_READ = 256  # vectors read at once
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a rebuild is: `stage` is "reading" (files), "embedding" (passages) or "writing"."""
+    """How far a rebuild is: `stage` is "reading" (files), "embedding" (passages) or "writing" (segments)."""
 
     stage: str
     done: int
@@ -49,7 +52,7 @@ class Report:
 
 def update(
     home: Path,
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     embedder: Embedder,
     *,
     passage_tokens: int,
@@ -66,188 +69,257 @@ def update(
     Raises ArchiveBusyError while another process writes, ArticleError for a path that does not
     exist, and what `generation.open_current` raises.
     """
-    with (
-        _only_writer(home),
-        _building(home) as folder,
-        closing(generation.ArticleStore.create(folder / generation.ARTICLES)) as store,
-    ):
-        if not (rebuild and paths):
-            _carry_over(home, store, None if rebuild else embedder)
-        counts = {"added": 0, "updated": 0, "unchanged": 0}
-        skipped: list[Skipped] = []
-        total = readers.count(paths)
-        progress(Progress("reading", 0, total))
-        seen: set[str] = set()
-        for found in readers.read(paths):
-            if isinstance(found, Skipped):
-                skipped.append(found)
-                seen.add(found.origin)
-            else:
-                counts[store.put(found)] += 1
-                seen.add(found.key)
-            progress(Progress("reading", min(len(seen), total), total))
-        progress(Progress("reading", total, total))
-        if not rebuild and not counts["added"] and not counts["updated"] and generation.current_name(home):
-            _, manifest = generation.read_manifest(home)
-            if manifest.passage_tokens == passage_tokens:
-                return Report(
-                    **counts, skipped=tuple(skipped), articles=manifest.articles, passages=manifest.passages, embedded=0
-                )
-
-        passages: list[Passage] = []
-        with closing(EmbeddingCache(home, embedder)) as cache:
-            articles = 0
-            for article in store.articles():
-                articles += 1
-                passages.extend(cut(article, passage_tokens, embedder.count_tokens))
-            if not passages:
-                raise ArchiveError(_nothing(paths, skipped))
-            vectors, embedded = cache.vectors(store, passages, progress)
-        progress(Progress("writing", 0, 1))
-        generation.write(
-            folder,
-            store,
-            vectors,
-            passages,
-            {
-                "embedder": embedder.name,
-                "embedder_fingerprint": embedder.fingerprint,
-                "dimensions": vectors.shape[1],
-                "passage_tokens": passage_tokens,
-                "articles": articles,
-            },
+    with writing(home) as writer:
+        current = None if rebuild and paths else writer.current()
+        if current and not rebuild:
+            check_embedder(home, current[1], embedder.fingerprint)
+        generation = opened(home, *current) if current else None
+        # other passages: everything is cut again
+        anew = rebuild or (current is not None and current[1].passage_tokens != passage_tokens)
+        try:
+            with (
+                closing(EmbeddingCache(home, embedder)) as cache,
+                closing(_Staging(writer.staging() / "staging.sqlite", embedder, passage_tokens, cache)) as staging,
+            ):
+                base = None if anew else generation
+                if generation and anew:
+                    staging.carry_over(generation)
+                counts, skipped = _read(staging, base, paths, progress)
+                if current and not anew and not staging.superseded and not staging.count:
+                    _, manifest = current
+                    return Report(**counts, skipped=skipped, articles=manifest.articles, passages=manifest.passages,
+                                  embedded=0)  # fmt: skip
+                if not staging.count and not (base and base.passage_count):
+                    raise NothingFoundError(_nothing(paths, skipped))
+                embedded = staging.embed(progress)
+                made = Made(embedder.name, embedder.fingerprint, embedder.dimensions, passage_tokens)
+                held = [(part.segment.name, part.states.copy()) for part in base.parts] if base else []
+                for place, row in staging.superseded:
+                    held[place][1][row] = State.SUPERSEDED
+                held += staging.segments(writer, made, progress)
+        finally:
+            if generation:
+                generation.close()
+        before = _readable(writer)
+        writer.commit(
+            made,
+            held,
+            previous=writer.pointer_of(before[0]) if before else None,
+            known=before[1] if before else None,
         )
-        generation.switch(home, folder)
-        progress(Progress("writing", 1, 1))
-        return Report(**counts, skipped=tuple(skipped), articles=articles, passages=len(passages), embedded=embedded)
+        while writer.tidy():
+            pass
+        _, manifest = read_manifest(home)
+        return Report(**counts, skipped=skipped, articles=manifest.articles, passages=manifest.passages,
+                      embedded=embedded)  # fmt: skip
 
 
-def embed_articles(articles: Iterable[Article], embedder: Embedder, passage_tokens: int) -> generation.Generation:
-    """Index articles in memory; nothing is written."""
-    store = generation.ArticleStore.create()
-    for article in articles:
-        store.put(Found(article.id, article))
-    passages: list[Passage] = []
-    vectors: list[Vectors] = []
-    for article in store.articles():
-        own = cut(article, passage_tokens, embedder.count_tokens)
-        if own:
-            passages.extend(own)
-            vectors.append(
-                embedder.embed_passages([article.text[p.start : p.end] for p in own], [article.title] * len(own))
-            )
-    if not passages:
-        raise ArchiveError("none of the articles holds any text")
-    return generation.in_memory(store, passages, np.concatenate(vectors))
+def _readable(writer: Writer) -> tuple[str, Manifest] | None:
+    try:
+        return writer.current()
+    except ArchiveError:  # what a rebuild replaces may be past reading
+        return None
 
 
-class EmbeddingCache:
-    """Vectors by (embedder, text) in HOME/embeddings.sqlite, written batch by batch."""
+def _read(
+    staging: _Staging,
+    base: Generation | None,
+    paths: Sequence[Path | str],
+    progress: Callable[[Progress], None],
+) -> tuple[dict[str, int], tuple[Skipped, ...]]:
+    counts = {"added": 0, "updated": 0, "unchanged": 0}
+    skipped: list[Skipped] = []
+    total = readers.count(paths)
+    progress(Progress("reading", 0, total))
+    seen: set[str] = set()
+    for found in readers.read(paths):
+        if isinstance(found, Skipped):
+            skipped.append(found)
+            seen.add(found.origin)
+        else:
+            counts[staging.put(found, base)] += 1
+            seen.add(found.key)
+        progress(Progress("reading", min(len(seen), total), total))
+    progress(Progress("reading", total, total))
+    return counts, tuple(skipped)
 
-    def __init__(self, home: Path, embedder: Embedder) -> None:
+
+class _Staging:
+    """New articles, cut into passages, in a file of their own until they are embedded and become segments.
+
+    `superseded` are (part, row) of the versions in the current generation that they replace.
+    """
+
+    def __init__(self, path: Path, embedder: Embedder, passage_tokens: int, cache: EmbeddingCache) -> None:
         self._embedder = embedder
-        self._connection = sqlite3.connect(home / "embeddings.sqlite")
-        self._connection.executescript(
-            "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS embeddings"
-            " (embedder TEXT, text BLOB, vector BLOB NOT NULL, PRIMARY KEY (embedder, text)) WITHOUT ROWID;"
+        self._tokens = passage_tokens
+        self._cache = cache
+        self._now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._store = ArticleStore.create(path)
+        self._spans = sqlite3.connect(path.with_name("passages.sqlite"), isolation_level=None)
+        self._spans.executescript(
+            "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; CREATE TABLE passages"
+            ' (article INTEGER, start INTEGER, "end" INTEGER, digest BLOB, tokens INTEGER);'
+            "CREATE INDEX passages_by_article ON passages (article); CREATE TABLE states"
+            " (row INTEGER PRIMARY KEY, key TEXT, id TEXT, state INTEGER);"
+            "CREATE INDEX states_by_key ON states (key); CREATE INDEX states_by_id ON states (id);"
         )
+        self.count = 0
+        self.superseded: set[tuple[int, int]] = set()
 
     def close(self) -> None:
-        self._connection.close()
+        self._spans.close()
+        self._store.close()
 
-    def vectors(
-        self, store: generation.ArticleStore, passages: list[Passage], progress: Callable[[Progress], None]
-    ) -> tuple[Vectors, int]:
-        """Return the (n, d) vectors of the passages, and how many of them had to be computed."""
-        vectors = np.empty((len(passages), self._embedder.dimensions), dtype=np.float32)
-        missing: list[tuple[int, bytes]] = []
-        for row, (title, text) in enumerate(_texts(store, passages)):
-            digest = hashlib.sha256(f"{title}\0{text}".encode()).digest()
-            stored = self._connection.execute(
-                "SELECT vector FROM embeddings WHERE embedder = ? AND text = ?", (self._embedder.fingerprint, digest)
-            ).fetchone()
-            if stored:
-                vectors[row] = np.frombuffer(stored[0], dtype=np.float32)
-            else:
-                missing.append((row, digest))
+    def carry_over(self, generation: Generation) -> None:
+        """Take all versions of a generation, to be cut again."""
+        for state in (State.SUPERSEDED, State.LIVE):
+            for version in generation.versions(state):
+                self._add(version.key, version.added, version.article, state)
+
+    def put(self, found: Found, base: Generation | None) -> str:
+        """Add an article; its older version is superseded. Returns added, updated or unchanged."""
+        identity = found.article.id
+        staged = self._spans.execute(
+            "SELECT row, id FROM states WHERE key = ? AND state = ?", (found.key, State.LIVE)
+        ).fetchone()
+        before = None
+        if staged:
+            if staged[1] == identity:
+                return "unchanged"
+        elif base and (before := base.live_row("key", found.key)) and before[:2] not in self.superseded:
+            if before[2] == identity:
+                return "unchanged"
+        else:
+            before = None
+        if staged:
+            self._spans.execute("UPDATE states SET state = ? WHERE row = ?", (State.SUPERSEDED, staged[0]))
+        elif before:
+            self.superseded.add(before[:2])
+        replaced = bool(staged or before)
+        if not self._is_live(identity, base):
+            self._add(found.key, self._now, found.article, State.LIVE)
+            return "updated" if replaced else "added"
+        return "updated" if replaced else "unchanged"
+
+    def _is_live(self, identity: str, base: Generation | None) -> bool:
+        if self._spans.execute("SELECT 1 FROM states WHERE id = ? AND state = ?", (identity, State.LIVE)).fetchone():
+            return True
+        held = base.live_row("id", identity) if base else None
+        return held is not None and held[:2] not in self.superseded
+
+    def _add(self, key: str, added: str, article: Article, state: State) -> None:
+        row = self.count
+        self.count += 1
+        self._store.put([Version(row, key, added, article)])
+        self._spans.execute("INSERT INTO states VALUES (?, ?, ?, ?)", (row, key, article.id, state))
+        if state != State.LIVE:
+            return
+        passages = cut(article, self._tokens, self._embedder.count_tokens)
+        self._spans.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
+            [
+                (row, p.start, p.end, digest_of(article.title, article.text[p.start : p.end]), p.end - p.start)
+                for p in passages
+            ],
+        )
+
+    def embed(self, progress: Callable[[Progress], None]) -> int:
+        """Embed the passages whose vectors are not kept yet; return how many there were."""
+        missing = np.fromiter(
+            (place for place, digest in self._distinct() if digest not in self._cache), dtype=np.int64
+        )
         progress(Progress("embedding", 0, len(missing)))
-        for first in range(0, len(missing), _BATCH):
-            batch = missing[first : first + _BATCH]
-            titles, texts = zip(*_texts(store, [passages[row] for row, _ in batch]), strict=True)
-            new = self._embedder.embed_passages(texts, titles)
-            vectors[[row for row, _ in batch]] = new
-            with self._connection:
-                self._connection.executemany(
-                    "INSERT OR IGNORE INTO embeddings VALUES (?, ?, ?)",
-                    [
-                        (self._embedder.fingerprint, digest, vector.tobytes())
-                        for (_, digest), vector in zip(batch, new, strict=True)
-                    ],
+        done = 0
+        for first in range(0, len(missing), _WINDOW):
+            window = missing[first : first + _WINDOW].tolist()
+            places = ", ".join(map(str, window))
+            rows = self._spans.execute(
+                f'SELECT article, start, "end", digest FROM passages WHERE rowid IN ({places}) ORDER BY tokens'
+            ).fetchall()
+            for start in range(0, len(rows), _BATCH):
+                batch = rows[start : start + _BATCH]
+                articles = [self._store.article(row) for row, *_ in batch]
+                self._cache.embed(
+                    [digest for *_, digest in batch],
+                    [article.title for article in articles],
+                    [article.text[left:right] for article, (_, left, right, _) in zip(articles, batch, strict=True)],
                 )
-            progress(Progress("embedding", first + len(batch), len(missing)))
-        return vectors, len(missing)
+                done += len(batch)
+                progress(Progress("embedding", done, len(missing)))
+        return len(missing)
+
+    def _distinct(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (rowid, digest) of the passages to be searched, each digest once."""
+        return iter(
+            self._spans.execute(
+                "SELECT MIN(passages.rowid), digest FROM passages JOIN states ON states.row = passages.article"
+                " WHERE state = ? GROUP BY digest ORDER BY 1",
+                (State.LIVE,),
+            )
+        )
+
+    def segments(self, writer: Writer, made: Made, progress: Callable[[Progress], None]) -> list[tuple[str, States]]:
+        """Write what is staged as segments of at most LARGEST passages; return each one's name and states."""
+        counts = self._spans.execute(
+            "SELECT states.row, state, (SELECT COUNT(*) FROM passages WHERE article = states.row) FROM states"
+            " ORDER BY states.row"
+        ).fetchall()
+        groups: list[list[tuple[int, int]]] = []
+        total = LARGEST + 1
+        for row, state, passages in counts:
+            passages = passages if state == State.LIVE else 0
+            if total + passages > LARGEST:
+                groups.append([])
+                total = 0
+            groups[-1].append((row, state))
+            total += passages
+        written = []
+        progress(Progress("writing", 0, max(len(groups), 1)))
+        for number, group in enumerate(groups, 1):
+            folder = writer.new_segment()
+            build(folder, self._entries(group), self._vectors, made.dimensions, folder.name).close()
+            written.append((folder.name, np.array([state for _, state in group], dtype=np.uint8)))
+            progress(Progress("writing", number, len(groups)))
+        if not groups:
+            progress(Progress("writing", 1, 1))
+        return written
+
+    def _entries(self, group: Sequence[tuple[int, int]]) -> Iterator[Entry]:
+        wanted = dict(group)
+        for version in self._store.versions():
+            if (state := wanted.get(version.row)) is not None:
+                spans = self._spans.execute(
+                    'SELECT start, "end" FROM passages WHERE article = ? ORDER BY start', (version.row,)
+                ).fetchall()
+                yield Entry(version.key, version.added, version.article, spans if state == State.LIVE else ())
+
+    def _vectors(self, store: ArticleStore, passages: Rows) -> Iterator[Vectors]:
+        digests = (digest_of(article.title, text) for article, text in texts(store, passages))
+        while batch := list(islice(digests, _READ)):
+            yield self._cache.vectors(batch)
 
 
-def _texts(store: generation.ArticleStore, passages: Iterable[Passage]) -> Iterator[tuple[str, str]]:
-    """Yield (title, text) of each passage."""
-    article: Article | None = None
-    for passage in passages:
-        if article is None or article.id != passage.article_id:
-            article = store.article(passage.article_id)
-        yield article.title, article.text[passage.start : passage.end]
+def embed_articles(articles: Iterable[Article], embedder: Embedder, passage_tokens: int) -> Generation:
+    """Index articles in memory; nothing is written. Raises ArchiveError if none of them holds text."""
+    entries = []
+    for article in {article.id: article for article in articles}.values():
+        spans = [(passage.start, passage.end) for passage in cut(article, passage_tokens, embedder.count_tokens)]
+        entries.append(Entry(article.id, "", article, spans))
+    if not any(entry.spans for entry in entries):
+        raise ArchiveError("none of the articles holds any text")
+
+    def vectors(store: ArticleStore, passages: Rows) -> Iterator[Vectors]:
+        for _, group in groupby(texts(store, passages), key=lambda passage: passage[0].id):
+            owners, own = zip(*group, strict=True)
+            yield embedder.embed_passages(own, [owner.title for owner in owners])
+
+    segment = build(None, entries, vectors, embedder.dimensions)
+    return Generation("memory", [(segment, np.zeros(len(entries), dtype=np.uint8))])
 
 
-def _carry_over(home: Path, store: generation.ArticleStore, embedder: Embedder | None) -> None:
-    """Copy the current generation's articles, made by this embedder unless it is None."""
-    try:
-        name, manifest = generation.read_manifest(home)
-    except NoArchiveError:
-        return
-    if embedder is not None:
-        generation.check_embedder(home, manifest, embedder.fingerprint)
-    with generation.open_articles(home, name) as current:
-        current.copy_articles(store)
-
-
-def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped]) -> str:
+def _nothing(paths: Sequence[Path | str], skipped: Sequence[Skipped]) -> str:
     if not paths:
         return "the index is empty; name files or folders of articles"
     reasons = "; ".join(f"{item.origin}: {item.reason}" for item in islice(skipped, 3))
     return f"no article found in {', '.join(map(str, paths))}" + (f" ({reasons})" if reasons else "")
-
-
-@contextmanager
-def _only_writer(home: Path) -> Iterator[None]:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(home / "write.lock", timeout=0)
-        lock.acquire()
-    except filelock.Timeout:
-        raise ArchiveBusyError(f"another process is adding articles to {home}; wait until it has finished") from None
-    except OSError as error:
-        raise ArchiveError(f"{home} cannot be written: {error.strerror or error}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _building(home: Path) -> Iterator[Path]:
-    """Yield a new folder beside the generations; what a killed process left of its own goes."""
-    generations = home / "generations"
-    try:
-        generations.mkdir(exist_ok=True)
-        for left in generations.glob("building-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix="building-", dir=generations))
-        yield folder
-    except (OSError, sqlite3.OperationalError) as error:
-        raise ArchiveError(f"{home} cannot be written: {getattr(error, 'strerror', None) or error}") from error
-    except sqlite3.DatabaseError as error:
-        raise DamagedArchiveError(
-            f"{home / 'embeddings.sqlite'} cannot be read ({error}); delete it, its passages will be embedded again"
-        ) from error
-    finally:
-        for left in generations.glob("building-*"):
-            shutil.rmtree(left, ignore_errors=True)

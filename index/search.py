@@ -1,10 +1,10 @@
-"""Question → Hits: dense and lexical search fused, filtered, without repeats."""
+"""Question → Hits: dense and lexical search fused, filtered, without repeats, copies folded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.articles import Article
+from index.copies import WIDTH, copies
 from index.embedder import Embedder
-from index.generation import Generation
+from index.generation import EVERYTHING, Filters, Generation
 from index.lexical import question_tokens
 from index.passages import Passage
+from index.segment import NO_DATE
+from index.vectors import Vectors
 
 # Each way of searching proposes this many passages, and more where most of them say the same; the
 # fused order is exact among them.
@@ -24,6 +27,7 @@ CANDIDATES = 100
 _SAME = 0.6
 _WORD = re.compile(r"\w+")
 _FIGURE = re.compile(r"\d+")
+_Owner = tuple[int, int]  # an article: the place of its part, and its row there
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Hit:
     """A passage found for a question.
 
     `score` is the fused score, 0 to 1, higher is better; `dense` the cosine similarity, -1 to 1;
-    `lexical` the BM25 score, 0 or more.
+    `lexical` the BM25 score, 0 or more. `copies` are other articles that carry the same dispatch,
+    among those found.
     """
 
     article: Article
@@ -39,10 +44,36 @@ class Hit:
     score: float
     dense: float
     lexical: float
+    copies: tuple[Article, ...] = ()
 
     @property
     def text(self) -> str:
         return self.article.text[self.passage.start : self.passage.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Recency:
+    """How much newer articles are preferred: `weight` is added to the score of today's, half of it after
+    `half_life` days, a quarter after twice as many; nothing without a date."""
+
+    weight: float = 0.0
+    half_life: float = 30.0
+
+    def bonus(self, days: NDArray[np.int32], today: date) -> NDArray[np.float32]:
+        """Return weight · 2^(-age / half_life) of each of the (n,) days, as `date.toordinal`; 0 for NO_DATE."""
+        age = np.maximum(today.toordinal() - days, 0)
+        return np.where(days == NO_DATE, 0, self.weight * np.exp2(-age / self.half_life)).astype(np.float32)
+
+
+NO_PREFERENCE = Recency()
+
+
+@dataclass(slots=True)
+class _Group:
+    """A hit in the making: the first that was found, and of its copies those that stood for all since."""
+
+    hit: Hit
+    owners: list[_Owner]
 
 
 def search(
@@ -53,43 +84,133 @@ def search(
     *,
     results: int,
     lexical_weight: float,
-    published_after: date | None = None,
-    published_before: date | None = None,
-    sources: Sequence[str] = (),
-    leave_out: Collection[str] = (),
+    filters: Filters = EVERYTHING,
+    recency: Recency = NO_PREFERENCE,
 ) -> list[Hit]:
     """Return at most `results` passages, best first, no two of which say the same.
 
-    Filters are applied inside the search. Equal scores are in the order of the index.
+    Filters are applied inside the search: `results` come back whenever so many exist. Equal scores
+    are in the order of the index. Of articles that are copies of each other (index/copies.py), the
+    best stands for all as far as they say the same.
     """
-    allowed = generation.allowed(published_after, published_before, sources, leave_out)
-    if not generation.passages or (allowed is not None and not allowed.any()):
+    masks = generation.allowed(filters)
+    if not any(len(part.segment.passages) if mask is None else mask.any()
+               for part, mask in zip(generation.parts, masks, strict=True)):  # fmt: skip
         return []
     vector = embedder.embed_question(question)
-    languages = dict.fromkeys((language, *generation.languages))
-    lexical = generation.lexical.scores(question_tokens(question, languages))
-    if allowed is not None:
-        lexical = np.where(allowed, lexical, 0)
+    stems = question_tokens(question, dict.fromkeys((language, *generation.languages)))
+    lexical = generation.lexical_scores(stems)
+    for scores, mask in zip(lexical, masks, strict=True):
+        if mask is not None:
+            scores *= mask
     width = max(CANDIDATES, results)
     while True:
-        rows, _ = generation.vectors.search(vector, width, allowed)
-        candidates = np.union1d(rows, _best(lexical, width))
-        dense = generation.vectors.similarities(vector, candidates)
-        fused = fuse(dense, lexical[candidates], lexical_weight)
-
-        hits: list[Hit] = []
-        for place in np.argsort(-fused, kind="stable"):
-            row = candidates[place]
-            passage = generation.passages[row]
-            article = generation.store.article(passage.article_id)
-            hit = Hit(article, passage, float(fused[place]), float(dense[place]), float(lexical[row]))
-            if not any(say_the_same(hit.text, other.text) for other in hits):
-                hits.append(hit)
-            if len(hits) == results:
-                return hits
-        if len(rows) < width:  # there are no more
+        found = _candidates(generation, vector, lexical, masks, width)
+        score = fuse(found.dense, found.lexical, lexical_weight)
+        if recency.weight:
+            score = score + recency.bonus(_days(generation, found.rows), filters.published_before or date.today())
+        hits = _without_repeats(generation, found, score, results)
+        if len(hits) == results or not found.more:
             return hits
         width *= 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Rows (n,) with their similarities and BM25 scores; `more` is True if there may be others."""
+
+    rows: NDArray[np.int64]
+    dense: NDArray[np.float32]
+    lexical: NDArray[np.float32]
+    more: bool
+
+
+def _candidates(
+    generation: Generation,
+    vector: Vectors,
+    lexical: Sequence[NDArray[np.float32]],
+    masks: Sequence[NDArray[np.bool_] | None],
+    width: int,
+) -> _Candidates:
+    """Return the `width` best rows by either way of searching, over all parts."""
+    by_vectors = [
+        (part.first + rows, similarities)
+        for part, mask in zip(generation.parts, masks, strict=True)
+        for rows, similarities in (part.segment.vectors.search(vector, width, mask),)
+    ]
+    rows = np.concatenate([rows for rows, _ in by_vectors])
+    similarities = np.concatenate([similarities for _, similarities in by_vectors])
+    nearest = rows[np.argsort(-similarities, kind="stable")[:width]]
+    words = np.concatenate(list(lexical))
+    chosen = np.union1d(nearest, _best(words, width))
+    dense = np.empty(len(chosen), dtype=np.float32)
+    for part in generation.parts:
+        own = (chosen >= part.first) & (chosen < part.first + len(part.segment.passages))
+        if own.any():
+            dense[own] = part.segment.vectors.similarities(vector, chosen[own] - part.first)
+    return _Candidates(chosen, dense, words[chosen], len(nearest) == width)
+
+
+def _owners(generation: Generation, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each of the (n,) rows the place of its part, (n,), and there the row of its article, (n,)."""
+    firsts = np.array([part.first for part in generation.parts])
+    places = np.searchsorted(firsts, rows, side="right") - 1
+    articles = np.empty(len(rows), dtype=np.int64)
+    for place, part in enumerate(generation.parts):
+        own = places == place
+        articles[own] = part.segment.passages[rows[own] - part.first, 0]
+    return places, articles
+
+
+def _days(generation: Generation, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    places, articles = _owners(generation, rows)
+    days = np.empty(len(rows), dtype=np.int32)
+    for place, part in enumerate(generation.parts):
+        own = places == place
+        days[own] = part.segment.facets.rows["published"][articles[own]]
+    return days
+
+
+def _without_repeats(generation: Generation, found: _Candidates, score: NDArray[np.float32], results: int) -> list[Hit]:
+    owners = list(zip(*(numbers.tolist() for numbers in _owners(generation, found.rows)), strict=True))
+    distinct = list(dict.fromkeys(owners))
+    sketches = np.empty((len(distinct), WIDTH), dtype=np.uint32)
+    for number, (place, row) in enumerate(distinct):
+        sketches[number] = generation.parts[place].segment.sketches[row]
+
+    groups: list[_Group] = []
+    alike: dict[_Owner, set[_Owner]] = {}
+    for place in np.argsort(-score, kind="stable"):
+        row, owner = int(found.rows[place]), owners[place]
+        article, passage = generation.passage(row)
+        hit = Hit(article, passage, float(score[place]), float(found.dense[place]), float(found.lexical[place]))
+        if any(_folds(group, hit, owner, alike) for group in groups):
+            continue
+        if len(groups) == results:
+            break
+        if owner not in alike:
+            same = copies(sketches[distinct.index(owner)], sketches)
+            alike[owner] = {other for other, copied in zip(distinct, same, strict=True) if copied} - {owner}
+        groups.append(_Group(hit, [owner]))
+    return [replace(group.hit, copies=_copies(group, alike, generation)) for group in groups]
+
+
+def _folds(group: _Group, hit: Hit, owner: _Owner, alike: dict[_Owner, set[_Owner]]) -> bool:
+    """True if a hit says what the group says already; the fuller of two copies then stands for both."""
+    if owner not in alike[group.owners[0]]:
+        return say_the_same(hit.text, group.hit.text)
+    if not _is_told_in(hit.text, group.hit.article.text):
+        if not _is_told_in(group.hit.text, hit.text):
+            return False
+        group.hit = replace(group.hit, article=hit.article, passage=hit.passage)  # of the score of the better one
+        group.owners.append(owner)
+    return True
+
+
+def _copies(group: _Group, alike: dict[_Owner, set[_Owner]], generation: Generation) -> tuple[Article, ...]:
+    """Return the articles that are copies of a group's first, but for the one that stands for them."""
+    others = ({group.owners[0]} | alike[group.owners[0]]) - {group.owners[-1]}
+    return tuple(generation.parts[place].segment.store.article(row) for place, row in sorted(others))
 
 
 def fuse(dense: NDArray[np.float32], lexical: NDArray[np.float32], lexical_weight: float) -> NDArray[np.float32]:
@@ -112,6 +233,12 @@ def say_the_same(one: str, other: str) -> bool:
     """
     (figures, pairs), (other_figures, other_pairs) = _gist(one), _gist(other)
     return figures == other_figures and len(pairs & other_pairs) >= _SAME * len(pairs | other_pairs)
+
+
+def _is_told_in(passage: str, article: str) -> bool:
+    """True if a copy's passage says nothing that the article does not say: most pairs of words, every figure."""
+    (figures, pairs), (other_figures, other_pairs) = _gist(passage), _gist(article)
+    return figures <= other_figures and len(pairs & other_pairs) >= _SAME * len(pairs)
 
 
 @lru_cache(maxsize=1024)

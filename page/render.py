@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -188,8 +188,8 @@ def _turn(number: int, exchange: Exchange, words: Texts) -> Markup:
         inner += _confidence(answer, words) + _dropped(answer, words)
         if answer.refused and answer.nearest:
             links = _join(
-                Markup('<li><a href="#nearest-{}-{}" dir="auto">{}</a></li>').format(number, place, article.title)
-                for place, (article, _) in enumerate(_nearest(answer.nearest), 1)
+                Markup('<li><a href="#nearest-{}-{}" dir="auto">{}</a></li>').format(number, place, hit.article.title)
+                for place, hit in enumerate(_nearest(answer.nearest), 1)
             )
             inner += Markup('<div class="nearest"><p>{}</p><ul>{}</ul></div>').format(words["nearest_links"], links)
     elif exchange.text:
@@ -321,45 +321,56 @@ def _proof(turn: int, exchange: Exchange, words: Texts) -> Markup:
     """The sources of one exchange: what was found, and once the answer is whole, what it cites first."""
     found, answer = exchange.found, exchange.answer
     assert found is not None
+    copies = {hit.article.id: hit.copies for hit in found.nearest}
     if answer is not None and answer.refused:
         return _nearest_cards(turn, answer.nearest, words)
     if answer is None:
         if not found.evidence:
             return _nearest_cards(turn, found.nearest, words)
         numbered = [(evidence.number, evidence) for evidence in found.evidence]
-        return Markup("<h2>{}</h2>{}").format(words["sources_found"], _cards(turn, numbered, words))
+        return Markup("<h2>{}</h2>{}").format(words["sources_found"], _cards(turn, numbered, copies, words))
     cited = sorted(((citation.marker, citation.evidence) for citation in answer.citations), key=lambda pair: pair[0])
     shown = {evidence.passage for _, evidence in cited}
     others = {evidence.passage: evidence.article for evidence in answer.evidence if evidence.passage not in shown}
-    inner = Markup("<h2>{}</h2>{}").format(words["sources"], _cards(turn, cited, words))
+    inner = Markup("<h2>{}</h2>{}").format(words["sources"], _cards(turn, cited, copies, words))
     if others:
-        cards = _join(_card(article, passage, (), turn, words) for passage, article in others.items())
+        cards = _join(
+            _card(article, passage, (), turn, words, copies.get(article.id, ())) for passage, article in others.items()
+        )
         inner += Markup('<details class="others"><summary>{}</summary>{}</details>').format(words["others"], cards)
     return inner
 
 
-def _cards(turn: int, numbered: Sequence[tuple[int, Evidence]], words: Texts) -> Markup:
-    """One card per passage, in the order of its first number, with each of its sentences marked."""
+def _cards(
+    turn: int, numbered: Sequence[tuple[int, Evidence]], copies: Mapping[str, Sequence[Article]], words: Texts
+) -> Markup:
+    """One card per passage, in the order of its first number, with each of its sentences marked.
+
+    `copies` are the other articles that carry the same, by article id.
+    """
     together: dict[Passage, list[tuple[int, Evidence]]] = {}
     for number, evidence in numbered:
         together.setdefault(evidence.passage, []).append((number, evidence))
     if not together:
         return Markup('<p class="hint">{}</p>').format(words["sources_none"])
-    return _join(_card(group[0][1].article, passage, group, turn, words) for passage, group in together.items())
+    return _join(
+        _card(group[0][1].article, passage, group, turn, words, copies.get(passage.article_id, ()))
+        for passage, group in together.items()
+    )
 
 
-def _nearest(hits: Iterable[Hit]) -> list[tuple[Article, Passage]]:
+def _nearest(hits: Iterable[Hit]) -> list[Hit]:
     """Return the best passage of each article, best first."""
-    best: dict[str, tuple[Article, Passage]] = {}
+    best: dict[str, Hit] = {}
     for hit in hits:
-        best.setdefault(hit.article.id, (hit.article, hit.passage))
+        best.setdefault(hit.article.id, hit)
     return list(best.values())
 
 
 def _nearest_cards(turn: int, hits: Iterable[Hit], words: Texts) -> Markup:
     cards = _join(
-        _card(article, passage, (), turn, words, identifier=f"nearest-{turn}-{place}")
-        for place, (article, passage) in enumerate(_nearest(hits), 1)
+        _card(hit.article, hit.passage, (), turn, words, hit.copies, identifier=f"nearest-{turn}-{place}")
+        for place, hit in enumerate(_nearest(hits), 1)
     )
     return Markup("<h2>{}</h2>{}").format(
         words["sources_nearest"], cards or Markup('<p class="hint">{}</p>').format(words["sources_none"])
@@ -372,28 +383,32 @@ def _card(
     cited: Sequence[tuple[int, Evidence]],
     turn: int,
     words: Texts,
+    copies: Sequence[Article],
     identifier: str = "",
 ) -> Markup:
     """A passage under its article's title, source and date, with the `cited` sentences marked."""
-    about = [Markup("{}").format(article.source)] if article.source else []
-    if article.published:
-        about.append(
-            Markup('<time datetime="{}">{}</time>').format(
-                article.published.isoformat()[:10], _day(article.published, words)
-            )
-        )
-    else:
-        about.append(Markup("{}").format(words["undated"]))
+    about = _source_and_day(article, words)
     if _is_web(article.url):
         about.append(
             Markup('<a href="{}" target="_blank" rel="noopener noreferrer" aria-label="{}">{}</a>').format(
                 article.url, words["original_label"].format(title=article.title), words["original"]
             )
         )
+    same = Markup("")
+    if copies:
+        others = _join(
+            Markup("<li><span{}>{}</span>, {}</li>").format(
+                _lang(copy), copy.title, Markup(" · ").join(_source_and_day(copy, words))
+            )
+            for copy in copies
+        )
+        same = Markup('<details class="copies"><summary>{}</summary><ul>{}</ul></details>').format(
+            _count("copy", len(copies), words), others
+        )
     back = Markup('<a class="back" href="#turn-{}">{}</a>').format(turn, words["back"])
     return Markup(
         '<article class="card" tabindex="-1"{}><h3 dir="auto"{}>{}</h3><p class="about">{}</p>'
-        '<blockquote dir="auto"{}>{}</blockquote>{}</article>'
+        '<blockquote dir="auto"{}>{}</blockquote>{}{}</article>'
     ).format(
         Markup(' id="{}"').format(identifier) if identifier else "",
         _lang(article),
@@ -401,8 +416,19 @@ def _card(
         Markup(" · ").join(about),
         _lang(article),
         _quote(article, passage, cited, turn),
+        same,
         back,
     )
+
+
+def _source_and_day(article: Article, words: Texts) -> list[Markup]:
+    about = [Markup("{}").format(article.source)] if article.source else []
+    if article.published:
+        day = article.published.isoformat()[:10]
+        about.append(Markup('<time datetime="{}">{}</time>').format(day, _day(article.published, words)))
+    else:
+        about.append(Markup("{}").format(words["undated"]))
+    return about
 
 
 def _quote(article: Article, passage: Passage, cited: Sequence[tuple[int, Evidence]], turn: int) -> Markup:

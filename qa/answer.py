@@ -14,10 +14,10 @@ from typing import Any
 from errors import QuestionError
 from index.articles import Article, Draft, make_article
 from index.embedder import Embedder, configured_embedder
-from index.generation import Generation, current_name, open_current
+from index.generation import Filters, Generation, current_name, open_current
 from index.language import detect
 from index.rebuild import embed_articles
-from index.search import Hit, search
+from index.search import Hit, Recency, search
 from models import locate
 from qa.confidence import Calibration, read_calibration, signals
 from qa.conversation import Turn, standalone
@@ -111,6 +111,7 @@ class Answer:
             "nearest": [
                 {"score": round(hit.score, 4), "passage": hit.text, **_about(hit.article)}
                 | {"start": hit.passage.start, "end": hit.passage.end}
+                | {"copies": [_about(article) for article in hit.copies]}
                 for hit in self.nearest
             ],
             "timings": asdict(self.timings),
@@ -162,6 +163,8 @@ class Assistant:
         published_after: date | str | None = None,
         published_before: date | str | None = None,
         sources: Sequence[str] = (),
+        languages: Sequence[str] = (),
+        authors: Sequence[str] = (),
         history: Sequence[Turn | tuple[str, str]] = (),
         leave_out: Collection[str] = (),
     ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
@@ -173,7 +176,14 @@ class Assistant:
 
         settings = self._settings
         question = _checked(question)
-        after, before = _day(published_after, "published_after"), _day(published_before, "published_before")
+        filters = Filters(
+            _day(published_after, "published_after"),
+            _day(published_before, "published_before"),
+            sources,
+            languages,
+            authors,
+            leave_out,
+        )
         turns = [Turn(*turn) for turn in history]
         generation = self._generation() if articles is None else self._over(articles)
         language = _language(question, turns)
@@ -186,10 +196,8 @@ class Assistant:
             language,
             results=settings.results,
             lexical_weight=settings.lexical_weight,
-            published_after=after,
-            published_before=before,
-            sources=sources,
-            leave_out=leave_out,
+            filters=filters,
+            recency=Recency(settings.recency_weight, settings.recency_days),
         )
         searched = elapsed()
         selection = select(hits, self._reader, question, count=settings.evidence_sentences)
@@ -267,7 +275,7 @@ class Assistant:
         home = self._settings.home
         with self._lock:
             if self._opened is None or self._opened.name != current_name(home):
-                self._opened = open_current(home, self._embedder.fingerprint)
+                self._opened = open_current(home, self._embedder.fingerprint)  # who reads the one before keeps it
             return self._opened
 
     def _over(self, articles: Sequence[Article | Mapping[str, Any]]) -> Generation:
@@ -308,6 +316,8 @@ def stream(
     published_after: date | str | None = None,
     published_before: date | str | None = None,
     sources: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    authors: Sequence[str] = (),
     history: Sequence[Turn | tuple[str, str]] = (),
     leave_out: Collection[str] = (),
     settings: Settings | None = None,
@@ -315,7 +325,8 @@ def stream(
     """Answer a question; yield EvidenceFound first, then PartialAnswer as the text grows, last the Answer.
 
     `articles` are `Article`s or mappings with the fields of `Draft` (title and text at least); given,
-    no index on disk is read. Both dates are included, as `date` or "2024-05-31". `history` are earlier
+    no index on disk is read. Both dates are included, as `date` or "2024-05-31"; `languages` are those of
+    articles, as ISO 639-1 codes; `authors` are looked for inside the byline. `history` are earlier
     (question, answer) pairs, oldest first. `leave_out` are ids of articles that are not searched. The
     Answer's text is the final one: what a PartialAnswer showed can still be mended. Closing the iterator
     frees the model.
@@ -329,6 +340,8 @@ def stream(
         published_after=published_after,
         published_before=published_before,
         sources=sources,
+        languages=languages,
+        authors=authors,
         history=history,
         leave_out=leave_out,
     )

@@ -105,3 +105,55 @@ def test_models_list_names_licences(run: Run) -> None:
     assert "Apache-2.0" in listed
     assert "Gemma Terms of Use" in listed
     assert listed.count("not fetched") == 3
+
+
+def test_a_life_of_an_article(run: Run, article: Path) -> None:
+    added = json.loads(run("index", str(article), "--json").stdout)
+    assert (added["added"], added["skipped"], added["articles"]) == (1, [], 1)
+    article.write_text("Le pont rouvre\n\nDate : 2 mai 2024\n\nLe pont rouvre en mai, dit la mairie.", "utf-8")
+    assert "0 added, 1 updated" in run("index", str(article)).stdout
+    assert "1 older versions" in run("status").stdout
+
+    shown = run("show", str(article)).stdout
+    assert shown.startswith("Le pont rouvre\n")
+    assert "La mairie paie" not in shown
+    history = json.loads(run("show", str(article), "--history", "--json").stdout)
+    assert [(one["title"], one["searched"]) for one in history] == [("Le pont ferme", False), ("Le pont rouvre", True)]
+
+    would = run("remove", "--from", "2024-05-01", "--dry-run").stdout
+    assert would.endswith("1 articles would be removed\n")
+    assert json.loads(run("status", "--json").stdout)["articles"] == 1
+    assert json.loads(run("remove", history[1]["id"], "--json").stdout)["articles"][0]["title"] == "Le pont rouvre"
+    assert json.loads(run("status", "--json").stdout)["articles"] == 0
+    assert "it holds 1 articles" in run("rollback").stdout
+    assert run("verify").stdout == "every file is as it was written\n"
+    assert "MB now" in run("compact").stdout
+
+
+def test_verify_names_what_is_damaged(run: Run, article: Path, tmp_path: Path) -> None:
+    run("index", str(article))
+    path = next((tmp_path / "home").glob("segments/*/sketches.npy"))
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    done = run("verify")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{path} is not what it was")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["remove"], "sourcier: say which articles"),
+        (["remove", "nothing-of-that-name"], "sourcier: no article has the id, URL or file nothing-of-that-name"),
+        (["remove", "--from", "yesterday"], "yesterday is not a date"),
+        (["show", "nothing"], "sourcier: no article has the id, URL or file nothing"),
+        (["rollback"], "has no generation before 000001"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_to_an_index(run: Run, article: Path, arguments: list[str], said: str) -> None:
+    run("index", str(article))
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -412,7 +412,7 @@ def test_an_index_of_other_articles_is_refused(run: Run, data: Path, tmp_path: P
     changed.write_text(json.dumps(DATA).replace("vingt", "trente"), encoding="utf-8")
     run("retrieval", changed, "--home", tmp_path / "bench", "--sentences", "0")
     one, other = sorted((tmp_path / "bench").iterdir())
-    for name in ("current", "generations"):  # the index of the one in the place of the other's
+    for name in ("current", "generations", "segments"):  # the index of the one in the place of the other's
         os.rename(one / name, tmp_path / name)
         os.rename(other / name, one / name)
         os.rename(tmp_path / name, other / name)
