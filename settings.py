@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=1024, description="threads of the models; 0: the processor's cores")
 
     passage_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in tokens of the embedder")
-    embedding_batch: int = Field(8, ge=1, le=512, description="passages embedded at once")
+    embedding_tokens: int = Field(1024, ge=64, le=65536, description="tokens embedded at once, padding counted")
 
     results: int = Field(10, ge=1, le=100, description="passages retrieved for a question, and read with it")
     lexical_weight: Share = Field(0.15, description="weight of BM25 beside the vectors, whose weight is 1")

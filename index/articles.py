@@ -9,7 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]+")
+_LIGATURES = re.compile("[\ufb00-\ufb06]")
 _SPACES = re.compile(r"[^\S\n]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # and halves of UTF-16 pairs
@@ -67,12 +68,13 @@ class Skipped:
 
 
 def clean(text: str) -> str:
-    """Return `text` in NFC without invisible characters, odd spaces and trailing blanks.
+    """Return `text` in NFC without invisible characters, ligatures ("ﬁ"), odd spaces and trailing blanks.
 
     Paragraphs stay apart by one empty line; other white space is one space.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
-    text = unicodedata.normalize("NFC", _CONTROL.sub("", text.translate(_INVISIBLE)))
+    text = _LIGATURES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), _INVISIBLE.sub("", text))
+    text = unicodedata.normalize("NFC", _CONTROL.sub("", text))
     lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,15 +54,17 @@ class Embedder(Protocol):
 class SentenceTransformerEmbedder:
     """A sentence-transformers folder, with the prompts that lie in it; loaded when first used.
 
-    bfloat16 where the processor computes in it (1.8 to 2.6 times faster than float32), else float32.
+    bfloat16 where the processor computes in it, else float32; texts of about the same length at once, so
+    that little is padded, and few, so that what is computed stays in the processor's cache
+    (docs/benchmarks.md).
     """
 
-    def __init__(self, folder: Path, *, weights_hash: str, name: str, threads: int = 0, batch_size: int = 8) -> None:
+    def __init__(self, folder: Path, *, weights_hash: str, name: str, threads: int = 0, tokens: int = 1024) -> None:
         self.name = name
         self.fingerprint = weights_hash
         self._folder = folder
         self._threads = threads or os.cpu_count() or 1
-        self._batch_size = batch_size
+        self._tokens = tokens
         self._lock = threading.Lock()
         self._question = lru_cache(maxsize=256)(self._embed_question)
 
@@ -126,12 +128,33 @@ class SentenceTransformerEmbedder:
 
     def _encode(self, texts: list[str]) -> Vectors:
         with self._lock:
-            encoded = self._model.encode(
-                texts, batch_size=self._batch_size, show_progress_bar=False, convert_to_tensor=True
-            )
-        vectors: Vectors = encoded.float().cpu().numpy()
+            encoded = self._model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            vectors = np.empty((len(texts), int(self._model.get_embedding_dimension())), dtype=np.float32)
+            for batch in batches([len(ids) for ids in encoded], self._tokens):
+                made = self._model.encode(
+                    [texts[place] for place in batch],
+                    batch_size=len(batch),
+                    show_progress_bar=False,
+                    convert_to_tensor=True,
+                )
+                vectors[batch] = made.float().cpu().numpy()
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
+
+
+def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield the places of texts of (n,) tokens, the longest first, in batches of at most `most` tokens.
+
+    What is padded counts; a text longer than that is alone.
+    """
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def _computes_bfloat16() -> bool:
@@ -143,10 +166,10 @@ def _computes_bfloat16() -> bool:
 
 
 @lru_cache(maxsize=2)
-def _embedder(model: str, models_folder: Path, threads: int, batch_size: int) -> SentenceTransformerEmbedder:
+def _embedder(model: str, models_folder: Path, threads: int, tokens: int) -> SentenceTransformerEmbedder:
     folder = locate(model, models_folder)
     return SentenceTransformerEmbedder(
-        folder, weights_hash=fingerprint(folder, models_folder), name=model, threads=threads, batch_size=batch_size
+        folder, weights_hash=fingerprint(folder, models_folder), name=model, threads=threads, tokens=tokens
     )
 
 
@@ -155,4 +178,4 @@ def configured_embedder(settings: Settings) -> SentenceTransformerEmbedder:
 
     Raises ModelMissingError if its weights are not here.
     """
-    return _embedder(settings.embedding_model, settings.models_folder, settings.threads, settings.embedding_batch)
+    return _embedder(settings.embedding_model, settings.models_folder, settings.threads, settings.embedding_tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 import dateparser
@@ -11,6 +12,7 @@ import dateparser
 _LONGEST = 64  # characters
 _EARLIEST = date(1600, 1, 1)
 _INTRODUCTION = re.compile(r"^\D{0,40}?(?:\b(?:le|du|on|am|vom|el)\s+|:\s*)", re.IGNORECASE)
+_MAIL = re.compile(r"(?:[A-Za-z]{3}, ?)?\d{1,2} [A-Za-z]{3} \d{4} \d{1,2}:\d{2}(?::\d{2})? \S.*")  # RFC 2822
 _DATELINE = re.compile(
     r"^(?:[^\W\d]{2,9},? )?(\d{1,2}(?:er|st|nd|rd|th)?\.? [^\W\d]{3,10}\.? \d{4}|[^\W\d]{3,10}\.? \d{1,2}, \d{4})"
     r"(?=(?:, [^\W\d][\w' -]{1,30})?\.?\s*[-\u2013\u2014]|\.\s|\.?$)",
@@ -21,15 +23,16 @@ _DATELINE = re.compile(
 def read_date(value: object, language: str | None = None) -> date | None:
     """Return the date that a metadata field holds; None if it cannot be read or cannot be true.
 
-    ISO 8601 first, then French, English, German and Spanish; 03/04/2024 is a day in April unless
-    `language` is "en". Relative dates, dates without a day, before 1600 or over two days ahead
-    are None. A time zone is kept; midnight without a time zone counts as no hour.
+    ISO 8601 first, then the form of mail and feeds, then French, English, German and Spanish;
+    03/04/2024 is a day in April unless `language` is "en". Relative dates, dates without a day,
+    before 1600 or over two days ahead are None. A time zone is kept; midnight without a time zone
+    counts as no hour.
     """
     if value is not None and not isinstance(value, date):
         text = " ".join(str(value).split())
         if len(text) > _LONGEST:
             return None
-        value = _iso(text) or _written(text, month_first=language == "en")
+        value = _iso(text) or _mail(text) or _written(text, month_first=language == "en")
     if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
         value = value.date()
     if value is None:
@@ -51,6 +54,17 @@ def _iso(text: str) -> date | None:
         except ValueError:
             continue
     return None
+
+
+def _mail(text: str) -> datetime | None:
+    if not _MAIL.fullmatch(text):
+        return None
+    try:
+        found = parsedate_to_datetime(text)
+        found.utcoffset()
+    except (ValueError, OverflowError):
+        return None
+    return found if found.tzinfo or text.endswith("-0000") else None  # "CET" is for who knows more zones
 
 
 @lru_cache(maxsize=1024)

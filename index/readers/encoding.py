@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from pathlib import Path
+from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
@@ -19,8 +19,8 @@ _TRUSTED = re.compile(r"(?:windows|cp|iso|koi8|shift|euc|gb|big5|mac)[\w-]*", re
 _REALLY_WINDOWS = frozenset({"iso8859-1", "ascii"})
 
 
-def encoding_of(path: Path) -> str:
-    """Name the encoding of a text file, reading it piece by piece.
+def encoding_of(file: BinaryIO) -> str:
+    """Name the encoding of a text file, reading it piece by piece from where it stands.
 
     A byte order mark decides, then UTF-8 if the bytes are UTF-8 (a few damaged ones do not
     matter), then what the page declares, then charset-normalizer, where Windows-1252 wins
@@ -28,23 +28,22 @@ def encoding_of(path: Path) -> str:
 
     Raises ArticleError if the bytes are not text, OSError if they cannot be read.
     """
-    with path.open("rb") as file:
-        start = chunk = file.read(_CHUNK)
-        for mark, encoding in _MARKS:
-            if start.startswith(mark):
-                return encoding
-        utf8 = codecs.getincrementaldecoder("utf-8")()
-        while True:
-            if b"\0" in chunk:
-                raise ArticleError("it is binary, not text")
-            following = file.read(_CHUNK)
-            try:
-                utf8.decode(chunk, final=not following)
-            except UnicodeDecodeError:
-                return _damaged_utf8(chunk) or _declared(start) or _guess(chunk)
-            if not following:
-                return "utf-8"
-            chunk = following
+    start = chunk = file.read(_CHUNK)
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    while True:
+        if b"\0" in chunk:
+            raise ArticleError("it is binary, not text")
+        following = file.read(_CHUNK)
+        try:
+            utf8.decode(chunk, final=not following)
+        except UnicodeDecodeError:
+            return _damaged_utf8(chunk) or _declared(start) or _guess(chunk)
+        if not following:
+            return "utf-8"
+        chunk = following
 
 
 def _damaged_utf8(sample: bytes) -> str | None:

@@ -19,6 +19,12 @@ _PUBLISHED = (
     " | //time[@itemprop='datePublished']/@datetime"
 )
 _PUBLISHED_DATA = re.compile(r'"datePublished"\s*:\s*"([^"]{8,40})"')
+_INLINE = frozenset((
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "img", "ins",
+    "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var",
+))  # fmt: skip
+_WHITE = re.compile(r"\s+")
+_KEPT = 0.5  # of the letters of a fragment, that are enough to trust what was taken for its article
 _LANGUAGE = "/html/@lang | /html/@*[name()='xml:lang'] | //meta[@property='og:locale']/@content"
 
 
@@ -58,6 +64,43 @@ def read_html(content: str, name: str) -> Draft:
         "language": next(iter(page.xpath(_LANGUAGE)), None),
     }
     return make_draft({field: value for field, value in fields.items() if value}, title=name, text=text)
+
+
+def fragment_text(content: str) -> str:
+    """Return the text of a piece of HTML that is an article already, such as feeds and letters hold.
+
+    It is what trafilatura takes for the article, unless that loses much, or breaks paragraphs as it
+    does with text that stands in none: then it is all the text there is.
+    """
+    import trafilatura
+    from trafilatura.settings import Document
+
+    page = trafilatura.load_html(f"<html><body>{content}</body></html>")
+    if page is None:
+        return clean(content)
+    everything = _all_text(page)
+    page = trafilatura.load_html(f"<html><body>{content}</body></html>")
+    _wrap_bare_body(page)
+    found = trafilatura.bare_extraction(page, include_comments=False, include_tables=False)
+    lines = [line for line in clean(found.text or "").split("\n") if line] if isinstance(found, Document) else []
+    is_whole = sum(map(len, lines)) >= _KEPT * len(everything) and set(lines) <= set(everything.split("\n"))
+    return "\n\n".join(lines) if is_whole else everything
+
+
+def _all_text(page: Any) -> str:
+    """Return the text of every block of a page, which is taken apart. A letter's tables are only its layout."""
+    from lxml import etree
+
+    etree.strip_elements(page, "head", "noscript", "script", "style", "template", "title", with_tail=False)
+    etree.strip_tags(page, etree.Comment, etree.ProcessingInstruction)
+    for element in page.iter():
+        inside, after = (_WHITE.sub(" ", text or "") for text in (element.text, element.tail))
+        if element.tag == "br":
+            after = "\n" + after
+        elif element.tag not in _INLINE:
+            inside, after = ("\n\n- " if element.tag == "li" else "\n\n") + inside, "\n\n" + after
+        element.text, element.tail = inside, after
+    return clean("".join(page.itertext()))
 
 
 def _wrap_bare_body(page: Any) -> None:

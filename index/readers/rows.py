@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
@@ -11,14 +12,22 @@ from errors import ArticleError
 from index.readers.fields import Row, field_named, known_fields, make_draft
 
 _LONGEST_FIELD = 50_000_000  # characters
+_CHUNK = 1 << 16  # characters
 _TITLE_FROM_TEXT = 80  # characters
+_WHITE = re.compile(r"[ \t\n\r]*")
 
 
 def read_json_lines(file: TextIO) -> Iterator[Row]:
     """Yield one row for each line that is not blank, reading the file as it goes."""
-    for number, line in enumerate(file, start=1):
-        if line.strip():
-            place = f"line {number}"
+    number = 0
+    while line := file.readline(_LONGEST_FIELD):
+        number += 1
+        place = f"line {number}"
+        if len(line) == _LONGEST_FIELD and not line.endswith("\n"):
+            while len(line) == _LONGEST_FIELD and not line.endswith("\n"):
+                line = file.readline(_LONGEST_FIELD)
+            yield Row(place, f"it is longer than {_LONGEST_FIELD // 1_000_000} million characters")
+        elif line.strip():
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -28,19 +37,84 @@ def read_json_lines(file: TextIO) -> Iterator[Row]:
 
 
 def read_json(file: TextIO) -> Iterator[Row]:
-    """Yield one row for each object of a list, or the only one.
+    """Yield one row for each object of a list, or of several that follow each other, or the only one.
 
-    Raises ArticleError if the file is not JSON.
+    The file is read as it goes. Raises ArticleError if, or where, it is not JSON.
     """
-    try:
-        values = json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise ArticleError(f"it is not JSON: {_fault(error)}") from None
-    if isinstance(values, list):
-        for number, item in enumerate(values, start=1):
-            yield _row(f"item {number}", item)
-    else:
+    text = _Text(file)
+    if text.next() == "[":
+        text.take()
+        if text.next() == "]":
+            return
+        number = 0
+        while True:
+            number += 1
+            yield _row(f"item {number}", text.value())
+            mark = text.next()
+            text.take()
+            if mark == "]":
+                return
+            if mark != ",":
+                raise ArticleError(f"it is not JSON: Expecting ',' delimiter after item {number}")
+    values = text.value()
+    if not text.next():
         yield _row("", values)
+        return
+    yield _row("item 1", values)
+    number = 1
+    while text.next():
+        number += 1
+        yield _row(f"item {number}", text.value())
+
+
+class _Text:
+    """JSON read value by value: no more of the file is kept than the value at hand needs."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._buffer = ""
+        self._place = 0
+        self._ended = False
+        self._decoder = json.JSONDecoder()
+
+    def next(self) -> str:
+        """Return the next character that is not white space; empty at the end."""
+        while True:
+            found = _WHITE.match(self._buffer, self._place)
+            self._place = found.end() if found else self._place
+            if self._place < len(self._buffer) or not self._more(_CHUNK):
+                return self._buffer[self._place : self._place + 1]
+
+    def take(self) -> None:
+        """Go on by one character."""
+        self._place += 1
+
+    def value(self) -> object:
+        """Return the next value. Raises ArticleError if it is none, or too long."""
+        self.next()
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._buffer, self._place)
+            except (ValueError, RecursionError) as error:
+                # it may only be cut off; read as much again as there is, so that each part is tried a few times
+                if isinstance(error, RecursionError) or not self._more(max(_CHUNK, len(self._buffer) - self._place)):
+                    raise ArticleError(f"it is not JSON: {_fault(error)}") from None
+            else:
+                if end < len(self._buffer) or not self._more(_CHUNK):  # a number may go on
+                    self._place = end
+                    return value
+
+    def _more(self, length: int) -> bool:
+        """Read on; tell whether there was more."""
+        if self._ended:
+            return False
+        rest = self._buffer[self._place :]
+        if len(rest) > _LONGEST_FIELD:
+            raise ArticleError(f"an item is longer than {_LONGEST_FIELD // 1_000_000} million characters")
+        read = self._file.read(length)
+        self._ended = not read
+        self._buffer, self._place = rest + read, 0
+        return bool(read)
 
 
 def read_table(file: TextIO) -> Iterator[Row]:

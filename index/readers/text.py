@@ -34,10 +34,11 @@ _FAREWELLS = re.compile(
 
 def read_text(content: str, name: str) -> Draft:
     """Read one article; `name`, the file's own, is the title where the text shows none."""
-    lines = clean(content).split("\n")
+    content = clean(content)
+    lines = content.split("\n")
     headers = _take_headers(lines)
     if "title" not in headers:
-        lines, headers = clean(content).split("\n"), {}
+        lines, headers = content.split("\n"), {}
         if _opens_with_title(lines):
             name = lines.pop(0)
             headers = _take_headers(lines)

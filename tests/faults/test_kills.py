@@ -14,7 +14,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +22,12 @@ import pytest
 from fakes import WordEmbedder
 
 from errors import ArchiveBusyError, SourcierError
+from index.articles import Found, Skipped
 from index.embeddings import digest_of
 from index.generation import Filters, open_current, verify
 from index.maintenance import Selected, compact, remove, rollback
+from index.readers.formats import entries
+from index.readers.source import of_file
 from index.rebuild import update
 from index.search import search
 from index.vectors import Vectors
@@ -95,6 +98,18 @@ OPERATIONS: dict[str, Operation] = {
     "rollback": lambda home, folder, embedder: rollback(home),
     "remove": lambda home, folder, embedder: remove(home, Selected(filters=Filters(sources=["AVP"]), words="7e fois")),
 }
+
+
+class HereDesk:
+    """Reads in this process, so that a child has no other one to start, and is killed while it writes."""
+
+    def read(self, path: Path, name: str, origin: str) -> Iterator[Found | Skipped]:
+        return (found for found in entries(of_file(path), origin) if isinstance(found, Found | Skipped))
+
+
+@pytest.fixture(autouse=True)
+def no_process_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.readers.walk.desk", lambda: nullcontext(HereDesk()))
 
 
 def in_child(work: Callable[[], object]) -> int:

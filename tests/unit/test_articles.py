@@ -36,6 +36,7 @@ def test_what_is_clean_has_no_odd_space_and_at_most_one_empty_line(text: str) ->
     [
         pytest.param("dé\u00adbor\u00adder", "déborder", id="soft hyphens"),
         pytest.param("10\u00a0000\u202f€", "10 000 €", id="spaces that do not break"),
+        pytest.param("eﬀet, ﬁn, ﬂot, oﬃciel, baﬄe", "effet, fin, flot, officiel, baffle", id="ligatures"),
         pytest.param("\ufeffTitre", "Titre", id="byte order mark"),
         pytest.param("ete\u0301", "eté", id="accent written apart"),
         pytest.param("un\r\ndeux\rtrois", "un\ndeux\ntrois", id="line ends"),

@@ -6,6 +6,7 @@ import json
 import os
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from index.articles import Article, Found, Skipped, clean
 from index.readers import accepted_suffixes, count, read
 from index.readers.dates import dateline, read_date
 from index.readers.fields import known_fields, make_draft
+from index.readers.formats import entries
+from index.readers.source import Source
 from index.readers.text import read_text
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -58,13 +61,17 @@ class TestFolders:
         with pytest.raises(ArticleError, match=r"nowhere does not exist"):
             read([tmp_path, tmp_path / "nowhere"])
 
+    @pytest.mark.parametrize("name", ["x" * 5000, "a\0b"], ids=["too-long", "nul"])
+    def test_name_that_no_file_can_have(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(ArticleError, match="does not exist"):
+            read([tmp_path / name])
+
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
         [
             pytest.param("a.txt", b"", "it is empty", id="empty"),
             pytest.param("a.txt", b" \n\t \n", "it holds no text", id="blank"),
             pytest.param("a.exe", b"MZ", "files of this kind", id="unknown-suffix"),
-            pytest.param("a", b"text", "files of this kind", id="no-suffix"),
             pytest.param("a.txt", b"\x89PNG\r\n\0\0\0\rIHDR", "it is binary", id="nul"),
             pytest.param("a.jsonl", b"\x1f\x8b\x08\0\0", "it is binary", id="compressed-rows"),
             pytest.param("a.json", b'{"text": ', "it is not JSON", id="broken-json"),
@@ -85,14 +92,13 @@ class TestFolders:
             file.truncate(50_000_001)
         assert "larger than 50 MB" in skipped(path).reason
 
-    def test_unreadable(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = written(tmp_path / "a.txt", BODY)
+    def test_unreadable(self) -> None:
+        def refuse() -> BinaryIO:
+            raise PermissionError(13, "Permission denied")  # root may read whatever its mode
 
-        def refuse(path: Path) -> str:
-            raise PermissionError(13, "Permission denied", str(path))
-
-        monkeypatch.setattr("index.readers.walk.encoding_of", refuse)  # root may read whatever its mode
-        assert skipped(path) == Skipped(str(path), "it cannot be read: Permission denied")
+        assert list(entries(Source("a.txt", 5, refuse), "a.txt")) == [
+            Skipped("a.txt", "it cannot be read: Permission denied")
+        ]
 
     def test_a_pipe_does_not_block(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "a.txt")
@@ -487,8 +493,8 @@ def test_wikinews() -> None:
 
 @pytest.mark.skipif(not DEMO.is_dir(), reason="no demo archive")
 def test_demo() -> None:
-    entries = list(read([DEMO]))
-    articles = [entry.article for entry in entries if isinstance(entry, Found)]
-    assert len(articles) == len(entries) >= 24
+    read_all = list(read([DEMO]))
+    articles = [entry.article for entry in read_all if isinstance(entry, Found)]
+    assert len(articles) == len(read_all) >= 24
     assert {article.language for article in articles} == {"fr", "en", "de"}
     assert all(article.published and article.source for article in articles)

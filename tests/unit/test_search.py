@@ -222,8 +222,9 @@ DISPATCH = (
 
 LEAD = (
     "Un incendie a détruit dans la nuit de lundi à mardi la verrerie de Rochamel, fondée en 1871, sans faire de"
-    " victime, a annoncé la préfecture. Les pompiers de quatre casernes ont lutté six heures contre les flammes, attisées par un"
-    " vent du nord. La directrice, Jeanne Aubry, a promis que les 84 salariés seraient payés jusqu'à la reprise."
+    " victime, a annoncé la préfecture. Les pompiers de quatre casernes ont lutté six heures contre les flammes,"
+    " attisées par un vent du nord. La directrice, Jeanne Aubry, a promis que"
+    " les 84 salariés seraient payés jusqu'à la reprise."
 )
 MORE = (
     " Le maire a ouvert le gymnase aux riverains dont les fenêtres ont éclaté sous la chaleur. Une enquête a été"

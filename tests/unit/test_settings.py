@@ -88,7 +88,7 @@ def test_a_key_like_no_other_is_named_alone(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("port", 0), ("port", 65536), ("port", "http"), ("threads", -1), ("threads", 1.5), ("passage_tokens", 31),
-        ("embedding_batch", 0), ("results", 0), ("results", 101), ("lexical_weight", -0.1), ("refuse_below", 1.1),
+        ("embedding_tokens", 0), ("results", 0), ("results", 101), ("lexical_weight", -0.1), ("refuse_below", 1.1),
         ("evidence_sentences", 0), ("context_tokens", 1023), ("answer_tokens", 15), ("host", ["a"]),
     ],
 )  # fmt: skip
