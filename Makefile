@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 PORT ?= 7860
+DATA ?= ../shared/data
 # The first Python from 3.11 on; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -43,10 +44,19 @@ test: $(VENV)/.installed-test weights
 	$(call step,mypy,$(BIN)/mypy)
 	$(call step,tests,$(BIN)/pytest)
 
-bench: $(VENV)/.installed weights
+bench: $(VENV)/.installed-test weights
 	$(BIN)/sourcier eval answers demo
 	$(BIN)/sourcier eval planted demo/supported.jsonl
-	if [ -d ../shared/data/piaf ]; then $(BIN)/sourcier eval retrieval ../shared/data/piaf/piaf-v1.0.json --language fr; fi
+	$(BIN)/python -m evaluation.store_speed
+	$(BIN)/python -m evaluation.search_speed
+	KILLS=200 $(BIN)/pytest tests/faults -s
+	for seed in 0 1 2 3 4 5 6 7 8 9; do $(BIN)/python tests/faults/fuzz_readers.py --files 2000 --seed $$seed; done
+	if [ -d $(DATA) ]; then
+		$(BIN)/sourcier eval retrieval $(DATA)/piaf/piaf-v1.0.json --language fr
+		$(BIN)/python -m evaluation.embedding_speed $(DATA)/piaf/piaf-v1.0.json --language fr --only encode --only configured
+		$(BIN)/python -m evaluation.ingestion $(DATA)/orangesum_5k/articles.jsonl
+		$(BIN)/python -m evaluation.copies $(DATA)/orangesum_5k/articles.jsonl
+	fi
 
 weights: $(VENV)/.installed
 	$(call step,weights: fetch what is missing and verify,$(BIN)/sourcier models pull > /dev/null)

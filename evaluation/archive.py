@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from errors import DataError, NoArchiveError
+from errors import DataError, IncompatibleArchiveError, NoArchiveError
 from evaluation.datasets import DataSet
 from index.articles import Article
 from index.embedder import Embedder
@@ -52,7 +52,7 @@ def indexed(data: DataSet, settings: Settings, embedder: Embedder) -> Generation
 def _there(settings: Settings, embedder: Embedder) -> bool:
     try:
         _, manifest = read_manifest(settings.home)
-    except NoArchiveError:
+    except (NoArchiveError, IncompatibleArchiveError):
         return False
     return (manifest.embedder_fingerprint, manifest.passage_tokens) == (embedder.fingerprint, settings.passage_tokens)
 

@@ -18,6 +18,7 @@ from index.embedder import Embedder
 from index.vectors import Vectors
 
 FILE = "embeddings.sqlite"
+_FORMAT = 2
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -40,6 +41,9 @@ class EmbeddingCache:
     def __init__(self, home: Path, embedder: Embedder) -> None:
         self._embedder = embedder
         self._connection = sqlite3.connect(home / FILE, isolation_level=None)
+        if self._connection.execute("PRAGMA user_version").fetchone() != (_FORMAT,):
+            self._connection.execute("DROP TABLE IF EXISTS embeddings")  # of an older version of Sourcier
+            self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
         self._connection.executescript(_SCHEMA)
         self._connection.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", (embedder.fingerprint,))
         (self._number,) = self._connection.execute(

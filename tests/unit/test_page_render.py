@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -322,6 +323,20 @@ def test_the_same_sentence_under_two_numbers_has_both_anchors() -> None:
     read = Reader(render.sources([answered("Oui [1] [2].", evidence, {1: (4,), 2: (8,)})], FRENCH))
     assert read.all("mark", "id") == ["source-1-1", "source-1-2"]
     assert read.text.count("Il a coûté 4 millions.") == 1
+
+
+def test_the_other_articles_with_the_same_dispatch_are_listed() -> None:
+    evidence = (evidence_of(article_of(), 1, 1),)
+    exchange = answered("Quatre millions [1].", evidence, {1: (16,)})
+    assert exchange.found is not None
+    copy = replace(article_of(), id="other", title="<b>Copie</b>", source="Le Relais", published=date(2024, 5, 3))
+    hits = tuple(replace(hit, copies=(copy,)) for hit in exchange.found.nearest)
+    exchange = replace(exchange, found=replace(exchange.found, nearest=hits))
+    for words, one in ((FRENCH, "La même dépêche dans 1 autre article"), (ENGLISH, "The same dispatch in 1 other")):
+        read = Reader(str(render.sources([exchange], words)))
+        assert one in read.text
+        assert "<b>Copie</b>, Le Relais" in read.text
+        assert "b" not in [tag for tag, attributes in read.tags if "class" not in attributes]
 
 
 def test_a_refusal_links_each_nearest_article_once() -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -258,6 +260,19 @@ class TestRefusals:
         # whatever it was, the articles can be indexed anew
         assert archive.update(archive.articles, rebuild=True).embedded == 0
         assert archive.find("Valmorin")
+
+    def test_an_index_of_the_first_format_is_made_again(self, archive: Archive) -> None:
+        archive.update(archive.articles)
+        (archive.home / "current").write_text("000001\n")
+        (archive.home / "embeddings.sqlite").unlink()
+        with closing(sqlite3.connect(archive.home / "embeddings.sqlite")) as connection:
+            connection.execute("CREATE TABLE embeddings (embedder TEXT, text BLOB, vector BLOB)")
+        for call in (lambda: archive.find("Valmorin"), lambda: archive.update(archive.articles)):
+            with pytest.raises(IncompatibleArchiveError, match=r"an older version .* sourcier index --rebuild PATH"):
+                call()
+        assert archive.update(archive.articles, rebuild=True).embedded == 3
+        assert archive.find("Valmorin")
+        assert archive.update(archive.articles, rebuild=True).embedded == 0
 
     @pytest.mark.parametrize("harm", ["missing", "cut"])
     def test_damaged_articles_cannot_be_carried_over(self, archive: Archive, harm: str) -> None:
