@@ -214,7 +214,9 @@ class Generation:
     def lexical_scores(self, stems: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return the BM25 scores of each part, (p,) each."""
         try:
-            return lexical.scores([part.segment.lexical for part in self.parts], stems)
+            return lexical.scores(
+                [part.segment.lexical for part in self.parts], stems, [part.live for part in self.parts]
+            )
         except ValueError as error:  # found only now
             raise DamagedArchiveError(f"the words of generation {self.name} are damaged: {error}; {_VERIFY}") from None
 

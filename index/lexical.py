@@ -245,26 +245,43 @@ class LexicalIndex:
         self._check(self._rows[held])
         return self._rows[held], self._frequencies[held]
 
+    def _counts(self, live: NDArray[np.bool_] | None) -> tuple[int, int]:
+        """Return how many passages there are, and of how many stems together."""
+        if live is None:
+            return len(self), self._total
+        return int(np.count_nonzero(live)), int(self._lengths[live].sum(dtype=np.int64))
+
     def _check(self, rows: NDArray[np.uint32]) -> None:
         if len(rows) and rows.max() >= len(self):
             raise ValueError(f"postings of passage {rows.max()}, of {len(self)}")
 
 
-def scores(parts: Sequence[LexicalIndex], query: Sequence[str]) -> list[NDArray[np.float32]]:
+def scores(
+    parts: Sequence[LexicalIndex], query: Sequence[str], live: Sequence[NDArray[np.bool_] | None] | None = None
+) -> list[NDArray[np.float32]]:
     """Return the BM25 scores of the n passages of each part, (n,) each, 0 where no word is shared.
 
     The sum over the stems of idf · tf / (tf + k1 (1 - b + b length / mean length)), with
     idf = ln(1 + (N - df + 0.5) / (df + 0.5)), k1 = 1.2 and b = 0.75: BM25 (Robertson and Zaragoza
     2009) as Lucene computes it. N, mean length and df are those of all parts together, so that a
-    passage scores the same, bit for bit, however the passages are divided. Passages that are no
-    longer searched count in them until they are merged away, as in Lucene.
+    passage scores the same, bit for bit, however the passages are divided. `live` is for each part
+    (n,) bool, True for the passages that count in these, None for all; unlike in Lucene, those that
+    are no longer searched need not count until they are merged away.
 
     Raises ValueError if a part is damaged.
     """
-    size, total = sum(map(len, parts)), sum(part._total for part in parts)
+    masks = live or [None] * len(parts)
+    counted = [part._counts(mask) for part, mask in zip(parts, masks, strict=True)]
+    size, total = sum(size for size, _ in counted), sum(total for _, total in counted)
     stems = _encoded(query)
     found = [[part._postings(stem) for stem in stems] for part in parts]
-    holding = [sum(len(postings[place][0]) for postings in found) for place in range(len(stems))]
+    holding = [
+        sum(
+            len(postings[place][0]) if mask is None else int(np.count_nonzero(mask[postings[place][0]]))
+            for postings, mask in zip(found, masks, strict=True)
+        )
+        for place in range(len(stems))
+    ]
     weights = [log(1 + (size - df + 0.5) / (df + 0.5)) for df in holding]
     return [
         _scored(part, postings, weights, total / size if size else 0.0)

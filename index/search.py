@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from index.articles import Article
 from index.copies import WIDTH, copies
 from index.embedder import Embedder
-from index.generation import EVERYTHING, Filters, Generation
+from index.generation import EVERYTHING, Filters, Generation, Part
 from index.lexical import question_tokens
 from index.passages import Passage
 from index.segment import NO_DATE
@@ -24,6 +26,7 @@ from index.vectors import Vectors
 # Each way of searching proposes this many passages, and more where most of them say the same; the
 # fused order is exact among them.
 CANDIDATES = 100
+_LARGE = 10_000  # passages of a segment, from which on another thread is worth its start
 _SAME = 0.6
 _WORD = re.compile(r"\w+")
 _FIGURE = re.compile(r"\d+")
@@ -115,6 +118,12 @@ def search(
         width *= 10
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return what searches several segments at once; FAISS needs no lock of Python's."""
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="sourcier-search")
+
+
 @dataclass(frozen=True, slots=True)
 class _Candidates:
     """Rows (n,) with their similarities and BM25 scores; `more` is True if there may be others."""
@@ -133,11 +142,14 @@ def _candidates(
     width: int,
 ) -> _Candidates:
     """Return the `width` best rows by either way of searching, over all parts."""
-    by_vectors = [
-        (part.first + rows, similarities)
-        for part, mask in zip(generation.parts, masks, strict=True)
-        for rows, similarities in (part.segment.vectors.search(vector, width, mask),)
-    ]
+
+    def nearest_in(part: Part, mask: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], Vectors]:
+        rows, similarities = part.segment.vectors.search(vector, width, mask)
+        return part.first + rows, similarities
+
+    large = sum(len(part.segment.passages) > _LARGE for part in generation.parts)
+    each: Callable[..., Iterable[tuple[NDArray[np.int64], Vectors]]] = _threads().map if large > 1 else map
+    by_vectors = list(each(nearest_in, generation.parts, masks))
     rows = np.concatenate([rows for rows, _ in by_vectors])
     similarities = np.concatenate([similarities for _, similarities in by_vectors])
     nearest = rows[np.argsort(-similarities, kind="stable")[:width]]

@@ -191,6 +191,18 @@ def test_merging_any_parts_is_building_what_is_kept(parts: list[tuple[list[list[
         assert one.tolist() == other.tolist()
 
 
+def test_what_is_not_live_counts_no_more_than_what_is_merged_away() -> None:
+    corpora = [[["pont", "crue"], ["crue", "crue"], ["fete"]], [["pont"], ["pont", "fete", "bal"]]]
+    masks = [np.array([True, False, True]), None]
+    parts = [LexicalIndex.build(corpus) for corpus in corpora]
+    merged = LexicalIndex.merged(list(zip(parts, masks, strict=True)))
+    for query in (["crue"], ["pont", "fete"], ["bal", "crue", "pont"]):
+        (expected,) = scores([merged], query)
+        first, second = scores(parts, query, masks)
+        assert np.concatenate([first[masks[0]], second]).tobytes() == expected.tobytes()  # bit for bit
+    assert scores(parts, ["crue"], masks)[0][0] > scores(parts, ["crue"])[0][0]  # rarer, and so worth more
+
+
 def test_what_is_kept_is_said_of_every_passage() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) passages .* of 4"):
         LexicalIndex.merged([(LexicalIndex.build(CORPUS), np.ones(3, dtype=bool))])
