@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def search(
     """Return at most `results` passages, best first, no two of which say the same.
 
     Filters are applied inside the search: `results` come back whenever so many exist. Equal scores
-    are in the order of the index. Of articles that are copies of each other (index/copies.py), the
+    are in the order of their articles' ids. Of articles that are copies of each other (index/copies.py), the
     best stands for all as far as they say the same.
     """
     masks = generation.allowed(filters)
@@ -192,9 +192,8 @@ def _without_repeats(generation: Generation, found: _Candidates, score: NDArray[
 
     groups: list[_Group] = []
     alike: dict[_Owner, set[_Owner]] = {}
-    for place in np.argsort(-score, kind="stable"):
-        row, owner = int(found.rows[place]), owners[place]
-        article, passage = generation.passage(row)
+    for place, article, passage in _in_order(generation, found.rows, score):
+        owner = owners[place]
         hit = Hit(article, passage, float(score[place]), float(found.dense[place]), float(found.lexical[place]))
         if any(_folds(group, hit, owner, alike) for group in groups):
             continue
@@ -205,6 +204,19 @@ def _without_repeats(generation: Generation, found: _Candidates, score: NDArray[
             alike[owner] = {other for other, copied in zip(distinct, same, strict=True) if copied} - {owner}
         groups.append(_Group(hit, [owner]))
     return [replace(group.hit, copies=_copies(group, alike, generation)) for group in groups]
+
+
+def _in_order(
+    generation: Generation, rows: NDArray[np.int64], score: NDArray[np.float32]
+) -> Iterator[tuple[int, Article, Passage]]:
+    """Yield the places of the (n,) rows with their passages, the best first.
+
+    Those of equal score come by their article's id, since merging segments changes the order of rows.
+    """
+    order = np.argsort(-score, kind="stable").tolist()
+    for _, tied in groupby(order, key=lambda place: float(score[place])):
+        passages = ((place, *generation.passage(int(rows[place]))) for place in tied)
+        yield from sorted(passages, key=lambda one: (one[1].id, one[2].start))
 
 
 def _folds(group: _Group, hit: Hit, owner: _Owner, alike: dict[_Owner, set[_Owner]]) -> bool:
