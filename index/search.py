@@ -101,14 +101,16 @@ def search(
                for part, mask in zip(generation.parts, masks, strict=True)):  # fmt: skip
         return []
     vector = embedder.embed_question(question)
+    width = max(CANDIDATES, results)
+    nearest = _nearest(generation, vector, masks, width)  # which goes on beside
     stems = question_tokens(question, dict.fromkeys((language, *generation.languages)))
     lexical = generation.lexical_scores(stems)
     for scores, mask in zip(lexical, masks, strict=True):
         if mask is not None:
             scores *= mask
-    width = max(CANDIDATES, results)
+    words = np.concatenate(lexical)
     while True:
-        found = _candidates(generation, vector, lexical, masks, width)
+        found = _candidates(generation, vector, nearest, words, width)
         score = fuse(found.dense, found.lexical, lexical_weight)
         if recency.weight:
             score = score + recency.bonus(_days(generation, found.rows), filters.published_before or date.today())
@@ -116,6 +118,27 @@ def search(
         if len(hits) == results or not found.more:
             return hits
         width *= 10
+        nearest = _nearest(generation, vector, masks, width)
+
+
+_Found = tuple[NDArray[np.int64], Vectors]
+
+
+def _nearest(
+    generation: Generation, vector: Vectors, masks: Sequence[NDArray[np.bool_] | None], width: int
+) -> Iterable[_Found]:
+    """Return the rows (m,) of each part's m ≤ `width` nearest passages, and their similarities (m,).
+
+    Where several parts are large, they are searched on other threads, from now on.
+    """
+
+    def nearest_in(part: Part, mask: NDArray[np.bool_] | None) -> _Found:
+        rows, similarities = part.segment.vectors.search(vector, width, mask)
+        return part.first + rows, similarities
+
+    large = sum(len(part.segment.passages) > _LARGE for part in generation.parts)
+    each: Callable[..., Iterable[_Found]] = _threads().map if large > 1 else map
+    return each(nearest_in, generation.parts, masks)
 
 
 @cache
@@ -137,24 +160,15 @@ class _Candidates:
 def _candidates(
     generation: Generation,
     vector: Vectors,
-    lexical: Sequence[NDArray[np.float32]],
-    masks: Sequence[NDArray[np.bool_] | None],
+    by_vectors: Iterable[_Found],
+    words: NDArray[np.float32],
     width: int,
 ) -> _Candidates:
-    """Return the `width` best rows by either way of searching, over all parts."""
-
-    def nearest_in(part: Part, mask: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], Vectors]:
-        rows, similarities = part.segment.vectors.search(vector, width, mask)
-        return part.first + rows, similarities
-
-    large = sum(len(part.segment.passages) > _LARGE for part in generation.parts)
-    each: Callable[..., Iterable[tuple[NDArray[np.int64], Vectors]]] = _threads().map if large > 1 else map
-    by_vectors = list(each(nearest_in, generation.parts, masks))
-    rows = np.concatenate([rows for rows, _ in by_vectors])
-    similarities = np.concatenate([similarities for _, similarities in by_vectors])
+    """Return the `width` best rows by either way of searching, over all parts; `words` are the (n,) BM25 scores."""
+    best_by_words = _best(words, width)
+    rows, similarities = map(np.concatenate, zip(*by_vectors, strict=True))
     nearest = rows[np.argsort(-similarities, kind="stable")[:width]]
-    words = np.concatenate(list(lexical))
-    chosen = np.union1d(nearest, _best(words, width))
+    chosen = np.union1d(nearest, best_by_words)
     dense = np.empty(len(chosen), dtype=np.float32)
     for part in generation.parts:
         own = (chosen >= part.first) & (chosen < part.first + len(part.segment.passages))
