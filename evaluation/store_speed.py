@@ -170,7 +170,7 @@ def measure(home: Path, articles: int, questions: int) -> dict[str, Any]:
     started = time.perf_counter()
     add(one, told)
     figures["one article added, seconds"] = round(time.perf_counter() - started, 2)
-    figures["one article added, processor seconds to its segment"] = round(switched[-1] - started, 2)
+    figures["one article added, seconds until its segment is written"] = round(switched[-1] - started, 2)
     added = []
     for number in range(12):
         path = write("one.jsonl", rows(1, seed=3 + number))
