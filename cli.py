@@ -120,7 +120,7 @@ def index(settings: Settings, paths: tuple[str, ...], rebuild: bool, as_json: bo
     if not paths and not rebuild:
         raise click.UsageError("name files or folders of articles: sourcier index PATH...")
     started = time.perf_counter()
-    with Bar() as bar:
+    with _Bar() as bar:
         report = update(
             settings.home,
             paths,
@@ -259,10 +259,10 @@ def show(settings: Settings, name: str, history: bool, as_json: bool) -> None:
 _UNITS = {"reading": "file", "embedding": "passage", "writing": "segment"}
 
 
-class Bar:
+class _Bar:
     """A progress bar for each stage of a rebuild."""
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> _Bar:
         self._stage, self._bar = "", cast(Any, None)
         return self
 

@@ -170,7 +170,12 @@ class Generation:
     def history(self, name: str) -> list[tuple[State, Version]]:
         """Return all versions of the article of that id or key (URL or file), oldest first; [] if there is none."""
         found: list[tuple[State, Version]] = []
-        keys = {version.key for version in self._stored("id", name)} or {name}
+        keys = {
+            version.key
+            for part in self.parts
+            for version in part.segment.store.with_id(name)
+            if part.states[version.row] != State.REMOVED
+        } or {name}
         for key in sorted(keys):
             for part in self.parts:
                 for version in part.segment.store.with_key(key):
@@ -178,12 +183,14 @@ class Generation:
                         found.append((state, version))
         return sorted(found, key=lambda one: (one[1].key, one[0] == State.LIVE, one[1].added))
 
-    def _stored(self, column: str, value: str) -> Iterator[Version]:
-        for part in self.parts:
-            store = part.segment.store
-            for version in store.with_id(value) if column == "id" else store.with_key(value):
-                if part.states[version.row] != State.REMOVED:
-                    yield version
+    def holds(self, key: str, identity: str) -> bool:
+        """True if a version of that key and id can be read, whether it is searched or not."""
+        return any(
+            part.states[row] != State.REMOVED
+            for part in self.parts
+            for row, known in part.segment.store.rows_of("key", key)
+            if known == identity
+        )
 
     def live_row(self, column: str, value: str) -> tuple[int, int, str] | None:
         """Return (place in `parts`, row, id) of the article that is searched and whose id or key that is."""

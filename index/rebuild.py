@@ -85,6 +85,10 @@ def update(
                 if generation and anew:
                     staging.carry_over(generation)
                 counts, skipped = _read(staging, base, paths, progress)
+                if base:
+                    known = staging.settle(base)
+                    counts["updated"] -= known
+                    counts["unchanged"] += known
                 if current and not anew and not staging.superseded and not staging.count:
                     _, manifest = current
                     return Report(**counts, skipped=skipped, articles=manifest.articles, passages=manifest.passages,
@@ -202,6 +206,31 @@ class _Staging:
             return "updated" if replaced else "added"
         return "updated" if replaced else "unchanged"
 
+    def settle(self, base: Generation) -> int:
+        """Leave out what the index knows already, and return how many versions that are.
+
+        Two files of one folder may be two versions of one article: each time they are read, the first
+        seems to replace the second, and the second the first.
+        """
+        known = []
+        for row, key, identity in self._spans.execute(
+            "SELECT row, key, id FROM states WHERE state = ?", (State.SUPERSEDED,)
+        ).fetchall():
+            if base.holds(key, identity):
+                known.append(row)
+        for place, row in tuple(self.superseded):
+            store = base.parts[place].segment.store
+            staged = self._spans.execute(
+                "SELECT row FROM states WHERE key = ? AND id = ? AND state = ?",
+                (store.key_of(row), store.article(row).id, State.LIVE),
+            ).fetchone()
+            if staged:
+                known.append(staged[0])
+                self.superseded.discard((place, row))
+        self._spans.executemany(f"UPDATE states SET state = {int(State.REMOVED)} WHERE row = ?", [(k,) for k in known])
+        self.count -= len(known)
+        return len(known)
+
     def _is_live(self, identity: str, base: Generation | None) -> bool:
         if self._spans.execute("SELECT 1 FROM states WHERE id = ? AND state = ?", (identity, State.LIVE)).fetchone():
             return True
@@ -263,7 +292,8 @@ class _Staging:
         """Write what is staged as segments of at most LARGEST passages; return each one's name and states."""
         counts = self._spans.execute(
             "SELECT states.row, state, (SELECT COUNT(*) FROM passages WHERE article = states.row) FROM states"
-            " ORDER BY states.row"
+            " WHERE state <> ? ORDER BY states.row",
+            (State.REMOVED,),
         ).fetchall()
         groups: list[list[tuple[int, int]]] = []
         total = LARGEST + 1

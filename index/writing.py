@@ -128,11 +128,7 @@ class Writer:
             _fsync(path)
         os.replace(building, self.home / "generations" / name)
         _fsync(self.home / "generations")
-        pointer = self.home / f"{POINTER}.new"
-        pointer.write_text(pointer_to(name, digest), encoding="utf-8")
-        _fsync(pointer)
-        os.replace(pointer, self.home / POINTER)
-        _fsync(self.home)
+        self._point_to(name, digest)
         self._clear(manifest, {name, *([previous[0]] if previous else [])})
         return name
 
@@ -220,12 +216,35 @@ class Writer:
         """
         segments = set(manifest.segments)
         if manifest.previous:
-            with suppress(ArchiveError):
+            try:
                 segments |= set(manifest_of(self.home, *manifest.previous).segments)
+            except ArchiveError:  # damaged; what it was made of stays until it is not needed any more
+                return
         for room, names in (("generations", kept), ("segments", segments)):
             for path in (self.home / room).iterdir():
                 if path.name not in names:
                     shutil.rmtree(path, ignore_errors=True)
+
+    def find_again(self) -> None:
+        """Point to the newest whole generation where nothing says which one is in use.
+
+        The file that says so was lost, or the process that made the first index was killed before its last rename.
+        """
+        if (self.home / POINTER).exists():
+            return
+        for number in sorted(_numbers(self.home / "generations"), reverse=True):
+            with suppress(ArchiveError, OSError):
+                name, digest = self.pointer_of(f"{number:06d}")
+                opened(self.home, name, manifest_of(self.home, name, digest)).close()
+                self._point_to(name, digest)
+                return
+
+    def _point_to(self, name: str, digest: str) -> None:
+        pointer = self.home / f"{POINTER}.new"
+        pointer.write_text(pointer_to(name, digest), encoding="utf-8")
+        _fsync(pointer)
+        os.replace(pointer, self.home / POINTER)
+        _fsync(self.home)
 
     def clean(self) -> None:
         """Remove what this writer built and did not commit; where nothing is committed, its empty rooms too."""
@@ -236,7 +255,7 @@ class Writer:
             current = self.current()
             if current is not None:
                 self._clear(current[1], {current[0], *([current[1].previous[0]] if current[1].previous else [])})
-            else:
+            elif not _numbers(self.home / "generations"):
                 for left in (self.home / "segments").iterdir():
                     shutil.rmtree(left, ignore_errors=True)
 
@@ -319,6 +338,7 @@ def writing(home: Path) -> Iterator[Writer]:
     try:
         for room in ("generations", "segments"):
             (home / room).mkdir(exist_ok=True)
+        writer.find_again()
         writer.clean()
         yield writer
     except (OSError, sqlite3.OperationalError) as error:

@@ -106,12 +106,27 @@ class TestVersions:
         with pytest.raises(ArchiveError, match="no article has the id, URL or file nowhere"):
             versions(home.path, "nowhere")
 
-    def test_two_versions_in_one_file(self, home: Home) -> None:
-        home.add(
-            row("https://valmorin.example/n", "Un", "Premier bilan."),
-            row("https://valmorin.example/n", "Deux", "Bilan."),
-        )
-        assert {"Un", "Deux"} <= home.titles() or versions(home.path, "https://valmorin.example/n")
+    def test_two_rows_of_one_file_that_share_an_address_are_two_articles(self, home: Home) -> None:
+        address = "https://valmorin.example/n"
+        home.add(row(address, "Un", "Premier bilan."), row(address, "Deux", "Second bilan."))
+        assert {"Un", "Deux"} <= home.titles("bilan")
+
+    def test_two_files_that_are_two_versions_are_not_added_again_and_again(self, home: Home, tmp_path: Path) -> None:
+        folder = tmp_path / "versions"
+        folder.mkdir()
+        for number in (1, 2, 3):
+            text = json.dumps(row("https://valmorin.example/v", f"Version {number}", f"Le bilan numéro {number}."))
+            (folder / f"{number}.json").write_text(text, encoding="utf-8")
+        first = update(home.path, [folder], EMBEDDER, passage_tokens=32)
+        assert (first.added, first.updated) == (1, 2)
+        generation = status(home.path).generation
+        for _ in range(2):
+            again = update(home.path, [folder], EMBEDDER, passage_tokens=32)
+            assert (again.added, again.updated, again.unchanged) == (0, 0, 3)
+        assert status(home.path).generation == generation
+        held = versions(home.path, "https://valmorin.example/v")
+        assert [one.article.title for one in held] == ["Version 1", "Version 2", "Version 3"]
+        assert [one.live for one in held] == [False, False, True]
 
 
 class TestRemoval:

@@ -274,6 +274,14 @@ class TestRefusals:
         assert archive.find("Valmorin")
         assert archive.update(archive.articles, rebuild=True).embedded == 0
 
+    def test_a_lost_pointer_is_found_again_by_the_next_writer(self, archive: Archive) -> None:
+        archive.update(archive.articles)
+        (archive.home / "current").unlink()
+        archive.write("Orselle.txt", "À Orselle, la rivière a débordé dans la nuit de mardi à mercredi.")
+        report = archive.update(archive.articles / "Orselle.txt")
+        assert (report.added, report.articles) == (1, 4)
+        assert archive.find("Valmorin")
+
     @pytest.mark.parametrize("harm", ["missing", "cut"])
     def test_damaged_articles_cannot_be_carried_over(self, archive: Archive, harm: str) -> None:
         archive.update(archive.articles)
