@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from errors import ArchiveBusyError, NothingFoundError
+from errors import ArchiveBusyError, ArticleError, NothingFoundError
 from index.articles import Skipped
 from index.embedder import Embedder
 from index.rebuild import Report, update
@@ -53,6 +53,11 @@ def _added(
             report = update(home, paths, embedder, passage_tokens=passage_tokens)
         except ArchiveBusyError:
             time.sleep(_RETRY)
+            continue
+        except ArticleError:  # gone again before it was read; the others are there
+            paths = [path for path in paths if path.exists()]
+            if not paths:
+                return
             continue
         except NothingFoundError as error:
             told = () if all(path.is_dir() for path in paths) else (Skipped(str(paths[0]), str(error)),)

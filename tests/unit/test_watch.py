@@ -10,7 +10,7 @@ from fakes import WordEmbedder
 
 from index.generation import status
 from index.rebuild import Report
-from index.watch import watched
+from index.watch import _added, watched
 
 
 def test_what_is_there_and_what_arrives(tmp_path: Path) -> None:
@@ -49,6 +49,14 @@ def test_an_empty_folder_is_waited_on(tmp_path: Path) -> None:
     assert (first.added, first.skipped) == (0, ())
     stop.set()
     assert list(reports) == []
+
+
+def test_a_file_that_is_gone_again_leaves_the_others(tmp_path: Path) -> None:
+    stays, gone = tmp_path / "stays.txt", tmp_path / "gone.txt"
+    stays.write_text("Le pont\n\nLe pont de Brassac ferme lundi.", "utf-8")
+    reports = list(_added(tmp_path / "home", [gone, stays], WordEmbedder(), 32, threading.Event()))
+    assert [report.added for report in reports] == [1]
+    assert list(_added(tmp_path / "home", [gone], WordEmbedder(), 32, threading.Event())) == []
 
 
 def _until(true, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
