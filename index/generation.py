@@ -406,8 +406,8 @@ def status(home: Path) -> Status:
             segments=len(manifest.segments),
             oldest=date.fromordinal(int(days.min())) if len(days) else None,
             newest=date.fromordinal(int(days.max())) if len(days) else None,
-            sources=_counted(generation, "source"),
-            languages=_counted(generation, "language"),
+            sources=counted(generation, "source"),
+            languages=counted(generation, "language"),
             embedder=manifest.embedder,
             dimensions=manifest.dimensions,
             size=sum(size for size, _ in manifest.files.values()),
@@ -415,7 +415,8 @@ def status(home: Path) -> Status:
         )
 
 
-def _counted(generation: Generation, facet: str) -> dict[str, int]:
+def counted(generation: Generation, facet: str) -> dict[str, int]:
+    """Return {value: how many articles that are searched have it} of "source", "author" or "language", most first."""
     counts: dict[str, int] = {}
     for part in generation.parts:
         for name, count in part.segment.facets.counts(facet, part.states == State.LIVE).items():

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import ArchiveError, NoArchiveError, QuestionError
-from index import lexical
 from index.articles import Article
 from index.embeddings import EmbeddingCache, digest_of
 from index.generation import EVERYTHING, Filters, Generation, Manifest, manifest_of, open_any, opened
@@ -52,11 +52,11 @@ def remove(home: Path, selected: Selected, *, dry_run: bool = False) -> list[Art
         raise ArchiveError("say which articles: by id, URL or file, source, dates, author, language or words")
     if dry_run:
         with closing(open_any(home)) as generation:
-            return _articles(generation, _meant(generation, selected))
+            return _articles(generation, meant(generation, selected))
     with writing(home) as writer:
         name, manifest = _current(writer)
         with closing(opened(home, name, manifest)) as generation:
-            chosen = _meant(generation, selected)
+            chosen = meant(generation, selected)
             removed = _articles(generation, chosen)
             if not removed:
                 return []
@@ -125,9 +125,14 @@ def versions(home: Path, name: str) -> list[Shown]:
     Raises ArchiveError where there is none, and as `open_any`.
     """
     with closing(open_any(home)) as generation:
-        for known in (name, os.path.abspath(name)):
-            if found := generation.history(known):
-                return [Shown(version.article, version.added, state == State.LIVE) for state, version in found]
+        return versions_in(generation, name)
+
+
+def versions_in(generation: Generation, name: str) -> list[Shown]:
+    """Return what `versions` does, of an opened generation. Raises ArchiveError where there is none."""
+    for known in (name, os.path.abspath(name)):
+        if found := generation.history(known):
+            return [Shown(version.article, version.added, state == State.LIVE) for state, version in found]
     raise ArchiveError(_unknown(name))
 
 
@@ -146,7 +151,7 @@ def _current(writer: Writer) -> tuple[str, Manifest]:
     return current
 
 
-def _meant(generation: Generation, selected: Selected) -> list[NDArray[np.bool_]]:
+def meant(generation: Generation, selected: Selected) -> list[NDArray[np.bool_]]:
     """Return for each part (a,) bool, True for the articles that are searched and meant."""
     masks = [part.states == State.LIVE for part in generation.parts]
     for mask, allowed in zip(masks, generation.allowed_articles(selected.filters), strict=True):
@@ -162,27 +167,37 @@ def _meant(generation: Generation, selected: Selected) -> list[NDArray[np.bool_]
         for mask, own in zip(masks, named, strict=True):
             mask &= own
     if selected.words:
-        if not any(character.isalnum() for character in selected.words):
-            raise QuestionError(f"there is no word in {selected.words!r}")
-        _with_words(generation, masks, selected.words)
+        keep_with_words(generation, masks, selected.words)
     return masks
 
 
-def _with_words(generation: Generation, masks: list[NDArray[np.bool_]], words: str) -> None:
-    """Keep the articles that hold all the words, each in the article's own language."""
+def keep_with_words(generation: Generation, masks: list[NDArray[np.bool_]], words: str) -> None:
+    """Keep in each part's (a,) mask the articles that hold all the words, each in the article's own language.
+
+    Raises QuestionError where there is no word in them.
+    """
+    if not any(character.isalnum() for character in words):
+        raise QuestionError(f"there is no word in {words!r}")
+    stems = {language: question_tokens(words, [language]) for language in generation.languages}
+    holding = {stem: _holding(generation, stem) for stem in dict.fromkeys(chain(*stems.values()))}
     for place, part in enumerate(generation.parts):
-        segment = part.segment
-        owners = segment.passages[:, 0]
-        kept = np.zeros(len(masks[place]), dtype=bool)
-        for language in segment.facets.names["language"] or ["fr"]:
-            own = segment.facets.matching("language", language.__eq__)
-            holds = np.ones(len(own), dtype=bool)
-            for stem in question_tokens(words, [language]):
-                with_stem = np.zeros(len(own), dtype=bool)
-                with_stem[owners[lexical.scores([segment.lexical], [stem])[0] > 0]] = True
-                holds &= with_stem
-            kept |= own & holds
+        kept = np.zeros(len(part.states), dtype=bool)
+        for language, own_stems in stems.items():
+            own = part.segment.facets.matching("language", language.__eq__)
+            for stem in own_stems:
+                own &= holding[stem][place]
+            kept |= own
         masks[place] &= kept
+
+
+def _holding(generation: Generation, stem: str) -> list[NDArray[np.bool_]]:
+    """Return for each part (a,) bool, True for the articles that hold a stem."""
+    masks = []
+    for part, scores in zip(generation.parts, generation.lexical_scores([stem]), strict=True):
+        mask = np.zeros(len(part.states), dtype=bool)
+        mask[part.segment.passages[scores > 0, 0]] = True
+        masks.append(mask)
+    return masks
 
 
 def _articles(generation: Generation, masks: Sequence[NDArray[np.bool_]]) -> list[Article]:

@@ -78,6 +78,15 @@ class Version:
     article: Article
 
 
+class Head(NamedTuple):
+    """What a list of articles is sorted by: its `row`, id and title, and when it was added."""
+
+    row: int
+    id: str
+    title: str
+    added: str
+
+
 class ArticleStore:
     """Articles in SQLite, on disk or in memory. Safe to read from several threads."""
 
@@ -116,10 +125,23 @@ class ArticleStore:
 
     def article(self, row: int) -> Article:
         """Return the article of a row; raises KeyError for one that is not there."""
-        found = self._rows(f"SELECT {_ARTICLE} FROM articles WHERE row = ?", (row,))
+        return self.version(row).article
+
+    def version(self, row: int) -> Version:
+        """Return the version of a row; raises KeyError for one that is not there."""
+        found = self._rows(f"SELECT {_VERSION} FROM articles WHERE row = ?", (row,))
         if not found:
             raise KeyError(row)
-        return _article(found[0])
+        return _version(found[0])
+
+    def heads(self) -> Iterator[Head]:
+        """Yield of all articles what lists are sorted by, in the order of their rows."""
+        last = -1
+        while found := self._rows(
+            "SELECT row, id, title, added FROM articles WHERE row > ? ORDER BY row LIMIT 5000", (last,)
+        ):
+            last = found[-1][0]
+            yield from map(Head._make, found)
 
     def versions(self) -> Iterator[Version]:
         """Yield all articles in the order of their rows."""
