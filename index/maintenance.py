@@ -168,6 +168,8 @@ def meant(generation: Generation, selected: Selected) -> list[NDArray[np.bool_]]
             mask &= own
     if selected.words:
         keep_with_words(generation, masks, selected.words)
+        if not all(question_tokens(selected.words, [language]) for language in generation.languages):
+            raise QuestionError(f"{selected.words!r} would select every article: name a word that says more")
     return masks
 
 

@@ -192,6 +192,9 @@ class TestRemoval:
             remove(home.path, Selected())
         with pytest.raises(QuestionError, match="no word"):
             remove(home.path, Selected(words="…"))
+        for common in ("le", "x"):  # they are not searched by: nothing would be left out
+            with pytest.raises(QuestionError, match="select every article"):
+                remove(home.path, Selected(words=common))
         with pytest.raises(ArchiveError, match="no article has the id, URL or file none"):
             remove(home.path, Selected(["none"]))
 
