@@ -47,11 +47,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """First event of a stream: what the answer will be written from."""
+    """First event of a stream: what the answer will be written from, and the probability that it answers."""
 
     question: str
     evidence: tuple[Evidence, ...]
     nearest: tuple[Hit, ...]
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class Assistant:
         evidence = selection.evidence
         sure = self._confidence(signals(hits, selection, question, language)) if evidence else 0.0
         timings = Timings(search=searched, evidence=elapsed())
-        yield EvidenceFound(question, evidence, tuple(hits))
+        yield EvidenceFound(question, evidence, tuple(hits), sure)
 
         text, short, first_word = "", None, None
         citations, statements = tuple[Citation, ...](), tuple[Statement, ...]()
