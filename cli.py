@@ -15,7 +15,7 @@ import click
 
 from errors import ModelError, SourcierError
 from evaluation.commands import eval_group
-from settings import Settings, flags_of, load_settings
+from settings import USERS_FILE, Settings, flags_of, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -315,12 +315,45 @@ def status(settings: Settings, as_json: bool) -> None:
 @_settings
 @click.option("--host", help="Address to listen on; 127.0.0.1 unless told otherwise.")
 @click.option("--port", type=int, help="Port to listen on; 7860 unless told otherwise.")
+@click.option(
+    "--auth",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Ask for a login; the users are those of FILE, or of the home: see sourcier password.",
+)
+@click.option("--mcp", is_flag=True, default=None, help="Let assistants ask, over MCP.")
+@click.option("--root-path", metavar="PATH", help="Path, or whole address, at which a reverse proxy shows the page.")
 def serve(settings: Settings, **flags: Any) -> None:
     """Serve the chat page."""
     import app
 
     given = {key: value for key, value in flags.items() if value is not None}
+    if given.get("auth") == "":
+        given["auth"] = settings.home / USERS_FILE
     app.serve(load_settings(settings.home, **(settings.model_dump(exclude={"home"}, exclude_unset=True) | given)))
+
+
+@main.command()
+@_settings
+@click.argument("name")
+@click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="File of users; the home's.")
+@click.option("--remove", "gone", is_flag=True, help="Take the user out of the file.")
+def password(settings: Settings, name: str, path: Path | None, gone: bool) -> None:
+    """Set the password of the user NAME, who may then log in where --auth is given."""
+    from page.access import remove_user, set_password
+
+    path = path or settings.auth or settings.home / USERS_FILE
+    if gone:
+        remove_user(path, name)
+        click.echo(f"{name} is no longer in {path}")
+        return
+    if sys.stdin.isatty():
+        word = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        word = sys.stdin.readline().rstrip("\r\n")
+    set_password(path, name, word)
+    click.echo(f"{name} can log in where the page is served with --auth {path}")
 
 
 @main.command()

@@ -13,6 +13,8 @@
     │   ├── IncompatibleArchiveError   made by another embedder or a newer format
     │   ├── DamagedArchiveError    a file of the index is not what its manifest says
     │   └── ArchiveBusyError       another process is writing
+    ├── ConversationsError         the conversations kept cannot be read or written
+    │   └── NoConversationError    there is none of that id
     ├── DataError                  a data set cannot be read, or lacks what a measurement needs
     └── QuestionError              the question cannot be answered as it was put
 
@@ -73,6 +75,14 @@ class DamagedArchiveError(ArchiveError):
 
 class ArchiveBusyError(ArchiveError):
     """Another process is writing to this home."""
+
+
+class ConversationsError(SourcierError):
+    """The conversations that are kept cannot be read or written."""
+
+
+class NoConversationError(ConversationsError):
+    """There is no conversation of that id, or it is somebody else's."""
 
 
 class DataError(SourcierError):

@@ -6,24 +6,42 @@ docs/settings.md lists them; a test holds that page against this file.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.sources import PydanticBaseSettingsSource, TomlConfigSettingsSource
 
 from errors import SettingsError
 
 ENV_PREFIX = "SOURCIER_"
 FILE_NAME = "sourcier.toml"
+USERS_FILE = "users"  # in the home, unless the setting auth names another
 _DATA = Path(platformdirs.user_data_dir("sourcier", appauthor=False))
 
 Folder = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(os.path.expanduser(path))))]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _split(value: object) -> object:
+    return tuple(name.strip().lower() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _root_path(value: str | None) -> str | None:
+    if not value or re.fullmatch(r"(https?://[^\s/?#]+)?(/[^\s?#]*)?", value):
+        return value.rstrip("/") or None if value else None
+    raise ValueError("write a path such as /sourcier, or an address such as https://news.example/sourcier")
+
+
+Names = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)]
+RootPath = Annotated[str | None, AfterValidator(_root_path)]
 
 
 class Settings(BaseSettings):
@@ -59,6 +77,34 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(7860, ge=1, le=65535, description="port the page listens on")
+    root_path: RootPath = Field(None, description="path, or whole address, at which a reverse proxy shows the page")
+    allowed_hosts: Names = Field(None, description="names under which the page is served, beside its own")
+    auth: Folder | None = Field(None, description="file of the users who may log in; none: no login")
+    mcp: bool = Field(False, description="whether assistants may ask, over MCP")
+    questions_per_minute: int = Field(30, ge=0, le=6000, description="questions one user may ask in a minute; 0: any")
+    questions_waiting: int = Field(
+        4, ge=0, le=1000, description="questions one user may have waiting or running at once; 0: any"
+    )
+    upload_megabytes: int = Field(200, ge=1, le=100_000, description="largest file that the page takes, in megabytes")
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether only this machine reaches the address that the page listens on."""
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    @property
+    def other_names(self) -> frozenset[str]:
+        """The names under which a reverse proxy or a name server shows the page, in lower case."""
+        shown = urlsplit(self.root_path or "").hostname
+        return frozenset({*(self.allowed_hosts or ()), *([shown] if shown else [])})
+
+    @property
+    def reached_by_others(self) -> bool:
+        """Whether the page can be reached from other machines."""
+        return not self.listens_on_loopback or bool(self.other_names - {"localhost", "127.0.0.1", "::1"})
 
     @classmethod
     def settings_customise_sources(
