@@ -15,6 +15,10 @@ _SHORT = 3
 _TURNS = 2
 _MARKERS = re.compile(r"\s*\[\d+\]")
 _WORD = re.compile(r"\w+")
+# "Quand les suspects ont-ils été arrêtés ?": the pronoun stands for a subject within the question itself.
+_INVERSION = re.compile(
+    r"""((?:\b(?:le|la|les|un|une|des|ce|cet|cette|ces)\s|\bl['’])\w.*?|\s[A-ZÀ-Þ]\w*.*?)(\s\w+)-(?:t-)?(?:ils?|elles?)\b"""
+)
 _GRAMMAR = r'root ::= [^\n?]{3,300} "?"'
 
 
@@ -49,5 +53,5 @@ def standalone(question: str, history: Sequence[Turn], language: str, model: Lan
 
 def _leans(question: str, language: str) -> bool:
     """True for a question with a pronoun or an "and", or with no more than a word of its own."""
-    words = set(_WORD.findall(question.lower()))
+    words = set(_WORD.findall(_INVERSION.sub(r"\1\2", question).lower()))
     return len(tokens(question, language)) <= 1 or not words.isdisjoint(wording("leaning", language).split())

@@ -41,6 +41,10 @@ def test_the_model_is_not_asked(question: str, history: list[Turn]) -> None:
         pytest.param("Et qui l’a voté ?", True, id="pronoun"),
         pytest.param("Pourquoi ?", True, id="one word"),
         pytest.param("Quel est le prix du pétrole ?", False, id="about something else"),
+        pytest.param("Qui est l’évêque de Gap ?", False, id="an article that looks like a pronoun"),
+        pytest.param("Quand les suspects ont-ils été arrêtés à Dreux ?", False, id="a subject taken up again"),
+        pytest.param("Quand Ferrandeau a-t-elle quitté Valmorin ?", False, id="a name taken up again"),
+        pytest.param("Où a-t-elle vécu à Valmorin ?", True, id="a subject in the question before"),
     ],
 )
 def test_a_question_that_leans_and_comes_back_as_it_was_gets_the_one_before(question: str, leans: bool) -> None:
