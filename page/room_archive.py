@@ -89,7 +89,7 @@ class Archive:
             self._browsed,
             [self.query, self._language],
             [self.query, self.listing],
-            concurrency_limit=4,
+            concurrency_limit=1,
             trigger_mode="multiple",  # else one in quick succession to another is left out
         )
         for button in (self.files, self.folder):

@@ -79,6 +79,7 @@ class Questions:
     def __init__(self, services: Services, html: Html, language: gr.BrowserState) -> None:
         self._services = services
         self._language = language
+        self._under_way: dict[str | None, object] = {}  # {session: what tells its questions apart}
         self.desk = gr.State(Desk())
         self.narrowed = gr.State(EVERYTHING)
         with gr.Row(elem_id="desk"):
@@ -188,14 +189,28 @@ class Questions:
         event: gr.EventData,
         request: gr.Request,
     ) -> Iterator[Updates]:
-        words, data, services = words_of(language, request), data_of(event), self._services
+        words, data, session = words_of(language, request), data_of(event), request.session_hash
         question = first(data, "question") or text_of(typed).strip()
         if first(data, "act") == "retry" and desk.exchanges:
             question = desk.exchanges[-1].question
             desk = replace(desk, replacing=len(desk.exchanges) - 1)
-        if not question:
+        waiting = bool(desk.exchanges) and desk.exchanges[-1].waiting
+        if not question or (waiting and session in self._under_way):
             yield {self.box: gr.skip()}
             return
+        if waiting:  # its connection was lost
+            desk = desk.put(replace(desk.exchanges[-1], state=State.STOPPED))
+        self._under_way[session] = own = object()
+        try:
+            yield from self._answered(question, desk, narrowed, words, request)
+        finally:
+            if self._under_way.get(session) is own:
+                del self._under_way[session]
+
+    def _answered(
+        self, question: str, desk: Desk, narrowed: Narrowing, words: Texts, request: gr.Request
+    ) -> Iterator[Updates]:
+        services = self._services
         exchange = Exchange(question, narrowed, asked=datetime.now(UTC).isoformat(timespec="seconds"))
         desk = desk.begun(exchange)
         yield {

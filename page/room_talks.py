@@ -36,7 +36,8 @@ class Talks:
         """Say what happens when."""
         self._rooms = rooms
         tab.select(self._entered, [self._language], [self.list], **QUIET)
-        on([self.search.search_talks, self.list.turn_talks], self._searched, [self._language], [self.list])
+        searching = [self.search.search_talks, self.list.turn_talks]
+        on(searching, self._searched, [self._language], [self.list], trigger_mode="multiple", concurrency_limit=1)
         buttons = [self._questions.send, self._questions.stop]
         self.list.open_talk(
             self._opened,

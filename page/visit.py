@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import date
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -27,7 +30,32 @@ _log = logging.getLogger("sourcier.page")
 
 def on(triggers: Sequence[Any], do: Any, inputs: Any, outputs: Any, **more: Any) -> list[Any]:
     """Have all of these events do the same. gr.on knows nothing of the events of gr.HTML's own script."""
-    return [trigger(do, inputs, outputs, **QUIET, **more) for trigger in triggers]
+    return [trigger(_updating(do), inputs, outputs, **QUIET, **more) for trigger in triggers]
+
+
+def _updating(do: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same with gr.update around each value that it gives a component.
+
+    What is left out of a result is an update to Gradio too; of a component that is given values and updates in
+    turn, Gradio 6.31 keeps every value for as long as the page is open.
+    """
+
+    def updates(made: Any) -> Any:
+        if not isinstance(made, dict):
+            return made
+        plain = {key for key, value in made.items() if not isinstance(key, gr.State) and isinstance(value, str)}
+        return {key: gr.update(value=value) if key in plain else value for key, value in made.items()}
+
+    @wraps(do)
+    def once(*given: Any) -> Any:
+        return updates(do(*given))
+
+    @wraps(do)
+    def bit_by_bit(*given: Any) -> Iterator[Any]:
+        with closing(do(*given)) as results:
+            yield from map(updates, results)
+
+    return bit_by_bit if inspect.isgeneratorfunction(do) else once
 
 
 def data_of(event: gr.EventData) -> Mapping[str, Any]:

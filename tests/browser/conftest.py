@@ -1,4 +1,4 @@
-"""A served page in a real Chromium; the page is given the `ask`, `add` and `about` of the test."""
+"""A served page in a real Chromium; the page is given the `ask`, `about` and other services of the test."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answers import COST, HELD, added
+from homes import home_of
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from app import build, start
@@ -42,7 +44,13 @@ class Visit:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
     def ask(self, question: str) -> None:
+        """Type and send a question, once the one before is over."""
+        self.page.locator("#send").wait_for()
+        self.page.wait_for_timeout(300)
         self.page.locator("#asking textarea").fill(question)
         self.page.locator("#asking textarea").press("Enter")
 
@@ -65,9 +73,31 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def _archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    around = "On attend le pont depuis longtemps. " * 80
+    bridge = {"name": "pont", "title": "Le pont rouvre", "source": "La Gazette"}
+    first = [
+        bridge | {"date": "2024-03-01", "text": "Le pont de Valmorin reste fermé."},
+        {"name": "fete", "title": "La fête du pont", "source": "Le Courrier", "date": "2024-05-04",
+         "text": "La fête a lieu samedi."},
+        {"name": "flood", "title": "The flood", "source": "The Herald", "date": "2023-01-10", "lang": "en",
+         "text": "The flood closed the bridge for weeks."},
+    ]  # fmt: skip
+    second = [bridge | {"date": "2024-03-09", "text": f"{around}{COST} {around}".strip()}]
+    return home_of(tmp_path_factory.mktemp("archive") / "home", first, second)
+
+
+@pytest.fixture
+def home(_archive: Path, tmp_path: Path) -> Path:
+    """The home of an archive: the bridge in a long version, which says what it COST, and a short older one; a
+    French and an English article beside it, each of another year and source."""
+    return Path(shutil.copytree(_archive, tmp_path / "home"))
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """serve(ask=…, add=…, about=…, settings=…) → the address of a page served with them.
+    """serve(ask=…, add=…, about=…, settings=…) → the address of a page served with these Services.
 
     What is left out is the real thing, over `settings` (an empty home unless given).
     """
@@ -78,7 +108,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
             blocks = build(given, **functions)
             address = start(blocks, given.model_copy(update={"port": _free_port()}))
             stack.callback(blocks.close, verbose=False)
-            return address
+            return address.replace("//0.0.0.0:", "//127.0.0.1:")
 
         yield serve
 
@@ -102,6 +132,16 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
             return visited
 
         yield visit
+
+
+@pytest.fixture
+def visit_with(serve: Callable[..., str], visit: Callable[..., Visit]) -> Callable[..., Visit]:
+    """visit_with(ask, about=…, services={…}, locale="fr-FR", …) → a Visit of a page over that ask."""
+
+    def visit_with(ask: Any, about: Any = lambda: HELD, services: Any = None, **options: Any) -> Visit:
+        return visit(serve(**{"ask": ask, "about": about, "add": added} | (services or {})), **options)
+
+    return visit_with
 
 
 def _free_port() -> int:
