@@ -28,7 +28,7 @@ import click
 import psutil
 
 from errors import SettingsError
-from settings import Settings, load_settings
+from settings import load_settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -118,7 +118,8 @@ def _served(home: Path, real: bool) -> Iterator[tuple[str, psutil.Process]]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
         probe.close()
-        code = f"from pathlib import Path; from evaluation.page_speed import serve; serve(Path({str(copied)!r}), {port}, {real})"
+        given = f"Path({str(copied)!r}), {port}, {real}"
+        code = f"from pathlib import Path; from evaluation.page_speed import serve; serve({given})"
         log = (Path(folder) / "log").open("w+b")
         process = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
         try:

@@ -588,8 +588,8 @@ def test_events_that_are_sent_by_hand(
     assert wrong == []
     for dependency in works:
         for value in (7, [[1], None], FILE):
-            inputs = [value for _ in dependency["inputs"]]
-            page.evaluate(SEND, [dependency["id"], inputs, [None]])  # Gradio refuses some of it
+            same = [value for _ in dependency["inputs"]]
+            page.evaluate(SEND, [dependency["id"], same, [None]])  # Gradio refuses some of it
     assert all(path.parent.name.startswith("sourcier-") for path in given)  # what was pasted, no file of the machine
     assert status(home) == before
     assert kept <= {talk.id for talk in store.list("", count=1000)[0]}  # with those that were asked now
