@@ -118,10 +118,12 @@ def _served(home: Path, real: bool) -> Iterator[tuple[str, psutil.Process]]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
         probe.close()
-        given = f"Path({str(copied)!r}), {port}, {real}"
-        code = f"from pathlib import Path; from evaluation.page_speed import serve; serve({given})"
+        code = "import sys; from pathlib import Path; from evaluation.page_speed import serve;"
+        code += " serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == 'real')"
         log = (Path(folder) / "log").open("w+b")
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(copied), str(port), "real" if real else ""], stdout=log, stderr=log
+        )
         try:
             until = time.monotonic() + 300
             while socket.socket().connect_ex(("127.0.0.1", port)):
@@ -226,9 +228,11 @@ def shown(browser: Browser, address: str, times: int) -> dict[str, Any]:
 
 def at_once(browser: Browser, address: str, questions: Sequence[str]) -> dict[str, Any]:
     """Return how long each of so many waits who ask at once, and how the page is to write in meanwhile."""
-    context = browser.new_context(locale="fr-FR", viewport={"width": 1000, "height": 700})
-    writer = _opened(context, address)
-    pages = [_opened(context, address) for _ in questions]
+    # each with a browser's connections of their own: six at most go to one host, and each page keeps one
+    contexts = [
+        browser.new_context(locale="fr-FR", viewport={"width": 1000, "height": 700}) for _ in range(1 + len(questions))
+    ]
+    writer, *pages = (_opened(context, address) for context in contexts)
     for page, question in zip(pages, questions, strict=True):
         page.locator(_BOX).fill(question)
         page.evaluate(_WATCH, question)
@@ -239,7 +243,8 @@ def at_once(browser: Browser, address: str, questions: Sequence[str]) -> dict[st
         writer.locator(_BOX).press_sequentially(_TYPED, delay=60)
     every = [page.evaluate("window.times") for page in pages]
     latencies = writer.evaluate("window.seen.latencies")
-    context.close()
+    for context in contexts:
+        context.close()
     return {
         "questions": [
             {"question": question, **{name: round(seconds, 2) for name, seconds in sorted(times.items())}}

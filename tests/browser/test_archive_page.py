@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -364,7 +365,10 @@ class TestAdding:
         expect(page.locator("#report dl")).to_have_text("Ajoutés1Mis à jour0Inchangés0Ignorés0")
         expect(page.get_by_role("tab", name="Archives")).to_have_attribute("aria-selected", "true")
 
-    def test_a_text_that_is_pasted(self, shelf: Any, home: Path) -> None:
+    def test_a_text_that_is_pasted(
+        self, shelf: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         visited = shelf()
         page = visited.page
         page.get_by_text("Coller un texte").click()
@@ -386,6 +390,7 @@ class TestAdding:
         expect(dialog.locator(".about")).to_have_text("Écho · 29 février 2024 · Lire l’original")
         expect(dialog.locator(".about a")).to_have_attribute("href", "https://example.invalid/phare?a=1&b=2")
         expect(dialog.locator(".whole")).to_have_text("Le phare est allumé.\n\nIl éclaire la baie.")
+        assert not list(tmp_path.glob("sourcier-*"))  # what was written for it is gone
         (article,) = Catalogue(home).page(words="phare").rows
         assert (article.url, str(article.published), article.source) == (
             "https://example.invalid/phare?a=1&b=2", "2024-02-29", "Écho",
@@ -692,8 +697,10 @@ class TestErrors:
         (tmp_path / "bon.txt").write_text("La tour\n\nElle penche.", encoding="utf-8")
         choose(page, tmp_path / "bon.txt")
         expect(problem).to_contain_text("(RuntimeError)")
+        problem.evaluate("line => line.remove()")
         page.get_by_role("button", name="Vérifier chaque fichier").click()
         expect(problem).to_contain_text("(RuntimeError)")
+        problem.evaluate("line => line.remove()")
         search(page, "zèbre", 1)
         TestRemoving().press(page, "Zèbre en fuite", "Retirer")
         expect(problem).to_contain_text("(RuntimeError)")

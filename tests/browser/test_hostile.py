@@ -7,6 +7,8 @@ page; what stands there afterwards is held against the list of what the page its
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -146,9 +148,12 @@ class Watched:
 
 
 @pytest.fixture
-def watch(serve: Any, visit: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watched]:
+def watch(
+    serve: Any, visit: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Watched]:
     """watch(query="", **services) → a page over the home of the test, watched."""
     monkeypatch.setattr(index.embedder, "configured_embedder", lambda settings: WordEmbedder())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def watch(query: str = "", **services: Any) -> Watched:
         address = serve(settings=load_settings(home), **{"ask": Parrot(), **services})
@@ -203,8 +208,6 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(full: Path, tmp_path: Path) -> Path:
-    import shutil
-
     return Path(shutil.copytree(full, tmp_path / "home"))
 
 
