@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from evaluation.store_speed import _PASSAGE_TOKENS, MadeUpEmbedder, _seconds, _timed, rows
+from evaluation.store_speed import PASSAGE_TOKENS, MadeUpEmbedder, rows, seconds_of, timed
 from index.catalogue import Catalogue, Order
 from index.generation import EVERYTHING, Filters, status
 from index.rebuild import update
@@ -57,16 +57,16 @@ def measure(home: Path, articles: int, times: int) -> dict[str, Any]:
         path = home.parent / "rows.jsonl"
         with path.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
-        update(home, [path], embedder, passage_tokens=_PASSAGE_TOKENS)
+        update(home, [path], embedder, passage_tokens=PASSAGE_TOKENS)
 
-    figures: dict[str, Any] = {"ingestion, seconds": _seconds(lambda: add(listed_rows(articles)))}
+    figures: dict[str, Any] = {"ingestion, seconds": seconds_of(lambda: add(listed_rows(articles)))}
     add(newer(articles))
     held = status(home)
     figures |= {"articles": held.articles, "older": held.older, "segments": held.segments}
 
     catalogue = Catalogue(home)
-    figures["first page, the newest first, ms"] = 1000 * _seconds(catalogue.page)
-    figures["first page by title, ms"] = 1000 * _seconds(lambda: catalogue.page(order=Order.TITLE))
+    figures["first page, the newest first, ms"] = 1000 * seconds_of(catalogue.page)
+    figures["first page by title, ms"] = 1000 * seconds_of(lambda: catalogue.page(order=Order.TITLE))
 
     def paged(**asked: Any) -> Callable[[], object]:
         """Return what reads the first page, one in the middle and the last in turn."""
@@ -75,7 +75,7 @@ def measure(home: Path, articles: int, times: int) -> dict[str, Any]:
         return lambda: catalogue.page(first=next(places), **asked)
 
     figures["a page, ms"] = {
-        name: {order.value: _timed(paged(filters=filters, order=order), times) for order in Order}
+        name: {order.value: timed(paged(filters=filters, order=order), times) for order in Order}
         for name, filters in _FILTERS.items()
     }
     words = [row["text"].split()[5] for row in rows(20, seed=1)]
@@ -88,14 +88,13 @@ def measure(home: Path, articles: int, times: int) -> dict[str, Any]:
     }
     figures["found"] = {name: catalogue.page(words=asked).total for name, asked in found.items()}
     figures["words, ms"] = {
-        name: {order.value: _timed(paged(words=asked, order=order), times) for order in Order}
+        name: {order.value: timed(paged(words=asked, order=order), times) for order in Order}
         for name, asked in found.items()
     }
     identity = catalogue.page(first=articles // 3).rows[0].id
     figures |= {
-        "an article read, ms": _timed(lambda: catalogue.read(identity), times),
-        "recent, twelve, ms": _timed(lambda: catalogue.recent(12), times),
-        "facets, ms": _timed(catalogue.facets, times),
+        "an article read, ms": timed(lambda: catalogue.read(identity), times),
+        "recent, twelve, ms": timed(lambda: catalogue.recent(12), times),
     }
     tracemalloc.start()
     other = Catalogue(home)

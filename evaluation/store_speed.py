@@ -30,7 +30,7 @@ from index.search import search
 from index.vectors import Vectors
 
 _WORDS, _SUBJECTS, _SOURCES = 60_000, 2_000, 20
-_PASSAGE_TOKENS = 80  # words
+PASSAGE_TOKENS = 80  # words
 _NEAR = 0.8  # how near to its subject's a passage's vector is
 
 
@@ -94,7 +94,7 @@ def _word(number: int) -> str:
             return word + "r"
 
 
-def _timed(work: Callable[[], object], times: int) -> dict[str, float]:
+def timed(work: Callable[[], object], times: int) -> dict[str, float]:
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -103,7 +103,7 @@ def _timed(work: Callable[[], object], times: int) -> dict[str, float]:
     return {"p50": round(float(np.percentile(taken, 50)), 2), "p99": round(float(np.percentile(taken, 99)), 2)}
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return round(time.perf_counter() - started, 2)
@@ -120,9 +120,9 @@ def measure(home: Path, articles: int, questions: int) -> dict[str, Any]:
         return path
 
     def add(path: Path, told: Callable[[Progress], None] = lambda progress: None) -> None:
-        update(home, [path], embedder, passage_tokens=_PASSAGE_TOKENS, progress=told)
+        update(home, [path], embedder, passage_tokens=PASSAGE_TOKENS, progress=told)
 
-    figures: dict[str, Any] = {"ingestion, seconds": _seconds(lambda: add(write("all.jsonl", rows(articles))))}
+    figures: dict[str, Any] = {"ingestion, seconds": seconds_of(lambda: add(write("all.jsonl", rows(articles))))}
     figures["peak memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     held = status(home)
     figures |= {
@@ -131,7 +131,7 @@ def measure(home: Path, articles: int, questions: int) -> dict[str, Any]:
         "segments": held.segments,
         "bytes an article, index": held.size // held.articles,
         "bytes an article, kept embeddings": (home / "embeddings.sqlite").stat().st_size // held.articles,
-        "opening, ms": _timed(lambda: open_current(home, embedder.fingerprint).close(), 20),
+        "opening, ms": timed(lambda: open_current(home, embedder.fingerprint).close(), 20),
     }
     asked = [f"Sujet {row['title'].split()[1]} {' '.join(row['text'].split()[:10])}" for row in rows(questions, seed=1)]
     ways = {
@@ -158,7 +158,7 @@ def measure(home: Path, articles: int, questions: int) -> dict[str, Any]:
                 assert len(hits) == 10
 
             ask()
-            found[name] = _timed(ask, questions)
+            found[name] = timed(ask, questions)
         figures["search, ms"] = found
     one = write("one.jsonl", rows(1, seed=2))
     switched: list[float] = []
@@ -174,13 +174,13 @@ def measure(home: Path, articles: int, questions: int) -> dict[str, Any]:
     added = []
     for number in range(12):
         path = write("one.jsonl", rows(1, seed=3 + number))
-        added.append(_seconds(lambda path=path: add(path)))  # type: ignore[misc]
+        added.append(seconds_of(lambda path=path: add(path)))  # type: ignore[misc]
     figures["twelve more, one by one, longest, seconds"] = max(added)
-    figures["verify, seconds"] = _seconds(lambda: list(verify(home)))
-    figures["a source removed, seconds"] = _seconds(
+    figures["verify, seconds"] = seconds_of(lambda: list(verify(home)))
+    figures["a source removed, seconds"] = seconds_of(
         lambda: remove(home, Selected(filters=Filters(sources=["Journal 3"])))
     )
-    figures["compact, seconds"] = _seconds(lambda: compact(home))
+    figures["compact, seconds"] = seconds_of(lambda: compact(home))
     figures["articles at the end"] = status(home).articles
     return figures
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from index.articles import Article
 from index.copies import copies
-from index.generation import EVERYTHING, Filters, Generation, counted, current_name, open_any
+from index.generation import EVERYTHING, Filters, Generation, current_name, open_any
 from index.lexical import question_tokens
 from index.maintenance import Selected, Shown, keep_with_words, meant, versions_in
 from index.segment import NO_DATE, Head, Segment, State, Version
@@ -72,17 +72,6 @@ class Listing:
     rows: tuple[Listed, ...]
     total: int
     first: int
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What there is to filter by: {source: articles} and {language: articles}, most first, and the days of the
-    first and the last article, None where none has a date."""
-
-    sources: dict[str, int]
-    languages: dict[str, int]
-    oldest: date | None
-    newest: date | None
 
 
 class Catalogue:
@@ -146,12 +135,6 @@ class Catalogue:
             of_source[article.source] = before + (not repeats)
         return [articles[place] for place in sorted(place for *_, place in sorted(ranks)[:count])]
 
-    def facets(self) -> Choices:
-        """Return what there is to filter by."""
-        opened = self._current()
-        oldest, newest = opened.span()
-        return Choices(counted(opened.generation, "source"), counted(opened.generation, "language"), oldest, newest)
-
     def _current(self) -> _Opened:
         with self._lock:
             if self._opened is None or self._opened.generation.name != current_name(self._home):
@@ -185,11 +168,6 @@ class _Opened:
         self._with_older = [part for part in generation.parts if (part.states == State.SUPERSEDED).any()]
         self._lock = threading.Lock()
         self._ranks: tuple[Numbers, Numbers] | None = None
-
-    def span(self) -> tuple[date | None, date | None]:
-        """Return the days of the oldest and the newest article, None where none has a date."""
-        days = self._days[self._days != NO_DATE]
-        return (date.fromordinal(int(days.min())), date.fromordinal(int(days.max()))) if len(days) else (None, None)
 
     def version(self, number: int) -> Version:
         segment, row = self._found(number)

@@ -41,10 +41,9 @@ def build_blocks(services: Services) -> gr.Blocks:
         with gr.Tabs(elem_id="rooms") as rooms:
             with gr.Tab("Questions", id="questions") as questions_tab:
                 questions = Questions(services, html, language_kept)
-            with gr.Tab("Archive", id="archive", render_children=True) as archive_tab:
+            with gr.Tab("Archive", id="archive") as archive_tab:
                 archive = Archive(services, html, language_kept, questions.narrowed)
-            with gr.Tab("Conversations", id="talks", render_children=True,
-                        visible=services.conversations is not None) as talks_tab:  # fmt: skip
+            with gr.Tab("Conversations", id="talks", visible=services.conversations is not None) as talks_tab:
                 if services.conversations is not None:
                     talks = Talks(services.conversations, html, language_kept, questions)
         reader = html("reader")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from page.record import Excerpt, Exchange, Narrowing, Quote, Reference, State
-from page.words import Texts, count, day, language_name, percent
+from page.words import Texts, count, day, language_name, own_name, percent
 from qa.verify import Standing
 
 if TYPE_CHECKING:
@@ -51,18 +51,17 @@ def masthead(status: Status | None, words: Texts, languages: Sequence[str]) -> M
         Markup(
             '<button type="button" data-act="choose_language" data-language="{0}" lang="{0}"'
             ' aria-pressed="{1}">{2}</button>'
-        ).format(language, "true" if language == words["language"] else "false", language_name_of(language))
+        ).format(
+            language,
+            "true" if language == words["language"] else "false",
+            own_name(language),
+        )
         for language in languages
     )
     return Markup(
         '<header class="masthead"><h1>{}</h1><p class="tagline">{}</p><p class="holds">{}</p>'
         '<div class="languages" role="group" aria-label="{}">{}</div></header>'
     ).format(words["title"], words["tagline"], holds, words["page_language"], choices)
-
-
-def language_name_of(language: str) -> str:
-    """Return what a language calls itself."""
-    return {"de": "Deutsch", "en": "English", "es": "Español", "fr": "Français"}.get(language, language)
 
 
 def welcome(words: Texts, suggestions: Sequence[tuple[str, str]] = ()) -> Markup:
@@ -86,19 +85,18 @@ def conversation(
     *,
     start: int = 0,
     last: int | None = None,
-    more: bool = True,
     rateable: bool = True,
 ) -> Markup:
     """Exchanges of a conversation, oldest first; the first of them is number `start` + 1.
 
-    With `more` the way to those before them stands first. `last` is the number of the last one of the
-    conversation, the one that can be asked again. `rateable` is False where no rating can be kept.
+    `last` is the number of the last one of the conversation, which can be asked again, and stands apart;
+    before the others comes the way to those that are not shown. `rateable` is False where no rating can be kept.
     """
     earlier = (
         Markup('<p class="more"><button type="button" data-act="earlier">{}</button></p>').format(
             count("earlier_questions", start, words)
         )
-        if start and more
+        if start and last is None
         else Markup("")
     )
     ratings = [*ratings, *[None] * len(exchanges)]
@@ -147,6 +145,37 @@ def earlier_sources(exchanges: Sequence[Exchange], words: Texts, *, start: int =
 def problem(message: str) -> Markup:
     """An error, as one line."""
     return Markup('<p class="problem" role="alert" dir="auto">{}</p>').format(message)
+
+
+def said(line: str, words: Texts) -> Markup:
+    """One line on what was done."""
+    return Markup('<div class="report" role="status" lang="{}"><p>{}</p></div>').format(words["language"], line)
+
+
+def confirmed(act: str, word: str, question: str, words: Texts, *, label: str = "", **data: str) -> Markup:
+    """A button that does something once a dialog with that question was confirmed."""
+    more = join(Markup(' data-{}="{}"').format(name, value) for name, value in data.items())
+    return Markup(
+        '<button type="button" data-act="{}" data-confirm="{}" data-yes="{}" data-no="{}"{}{}>{}</button>'
+    ).format(
+        act, question, word, words["cancel"], Markup(' aria-label="{}"').format(label) if label else "", more, word
+    )
+
+
+def pages(act: str, first: int, total: int, rows: int, words: Texts) -> Markup:
+    """What leads to the pages of a list before and after the one from `first` on; empty where there is one page."""
+    if total <= rows:
+        return Markup("")
+    buttons = join(
+        Markup('<button type="button" data-act="{}" data-first="{}"{}>{}</button>').format(
+            act, place, "" if there else Markup(" disabled"), word
+        )
+        for place, word, there in (
+            (max(first - rows, 0), words["previous"], first > 0),
+            (first + rows, words["next"], first + rows < total),
+        )
+    )
+    return Markup('<nav class="pages" aria-label="{}">{}</nav>').format(words["pages"], buttons)
 
 
 def article(
@@ -297,7 +326,7 @@ def _actions(
         button("copy", "copy", data_copy=copied(exchange, words), data_done=words["copied"])
     if turn == last:
         button("retry", "retry")
-        button("edit_question", "edit", data_question=exchange.question)
+        button("edit_question", "edit")
     if exchange.answered and rateable:
         for good, word in ((True, "good"), (False, "bad")):
             pressed = rating is not None and rating.good == good

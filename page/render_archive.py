@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from index.catalogue import Order
 from page.record import EVERYTHING, Narrowing
-from page.render import join
+from page.render import confirmed, join, pages
 from page.words import Texts, count, day, duration, language_name, number, size
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from models import Model
     from page.job import Seen
 
-ORDERS = ("newest", "oldest", "title", "source", "added", "relevance")
 ROWS = 50  # of the list on one page
 _LABELS = {"source": "source", "language": "language_of_article"}
 _CHOICES = 200  # names of sources offered at most, those with most articles first
@@ -34,7 +34,7 @@ class Query:
 
     words: str = ""
     narrowing: Narrowing = EVERYTHING
-    order: str = "newest"
+    order: Order = Order.NEWEST
     first: int = 0
 
 
@@ -69,7 +69,7 @@ def search_form(query: Query, status: Status | None, words: Texts) -> Markup:
     """The form over the list of articles; empty where there are none."""
     if status is None:
         return Markup("")
-    orders = join(_option(order, words[f"order_{order}"], order == query.order) for order in ORDERS)
+    orders = join(_option(order, words[f"order_{order}"], order == query.order) for order in Order)
     selects = Markup('<label>{}<select name="order">{}</select></label>').format(words["order"], orders)
     for name, chosen, counts in (
         ("source", query.narrowing.sources, status.sources),
@@ -98,7 +98,7 @@ def search_form(query: Query, status: Status | None, words: Texts) -> Markup:
     )
 
 
-def listing(shown: Listing, query: Query, words: Texts, *, removable: bool) -> Markup:
+def listing(shown: Listing, words: Texts, *, removable: bool) -> Markup:
     """A page of the list of articles, with what leads to the others."""
     last = min(shown.first + ROWS, shown.total)
     said = count("found", shown.total, words)
@@ -120,18 +120,9 @@ def listing(shown: Listing, query: Query, words: Texts, *, removable: bool) -> M
         if rows
         else Markup("")
     )
-    ways = (
-        Markup('<nav class="pages" aria-label="{}">{}{}</nav>').format(
-            words["pages"],
-            _way(query, max(shown.first - ROWS, 0), words["previous"], shown.first > 0),
-            _way(query, shown.first + ROWS, words["next"], last < shown.total),
-        )
-        if shown.total > ROWS
-        else Markup("")
-    )
     return Markup(
         '<section class="listing" lang="{}"><p class="found" role="status" tabindex="-1">{}</p>{}{}</section>'
-    ).format(words["language"], said, table, ways)
+    ).format(words["language"], said, table, pages("turn_page", shown.first, shown.total, ROWS, words))
 
 
 def adding(words: Texts) -> Markup:
@@ -157,10 +148,8 @@ def adding(words: Texts) -> Markup:
     )
 
 
-def job(seen: Seen | None, words: Texts) -> Markup:
-    """How far a change of the archive is, or what it did; empty where there was none."""
-    if seen is None:
-        return Markup("")
+def job(seen: Seen, words: Texts) -> Markup:
+    """How far a change of the archive is, or what it did; empty where it failed."""
     if seen.running:
         return Markup(
             '<div class="report" lang="{}">{}<button type="button" data-act="stop_adding">{}</button></div>'
@@ -209,11 +198,6 @@ def removed(articles: Sequence[Article], generation: str, words: Texts) -> Marku
     ).format(words["language"], said, generation, words["undo"])
 
 
-def said(line: str, words: Texts) -> Markup:
-    """One line on what was done."""
-    return Markup('<div class="report" role="status" lang="{}"><p>{}</p></div>').format(words["language"], line)
-
-
 def health(status: Status | None, models: Iterable[tuple[Model, bool]], words: Texts, *, changes: bool) -> Markup:
     """What the archive is made of, and by which models; `models` are (model, whether it is in use)."""
     rows: Mapping[str, str] = {}
@@ -230,7 +214,7 @@ def health(status: Status | None, models: Iterable[tuple[Model, bool]], words: T
         }
         buttons += Markup('<button type="button" data-act="verify">{}</button>').format(words["verify"])
         if changes and status.before:
-            buttons += _confirmed("rollback", words["rollback"], words["rollback_sure"], words)
+            buttons += confirmed("rollback", words["rollback"], words["rollback_sure"], words)
     figures = join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, value) for name, value in rows.items())
     lines = join(
         Markup('<li><b>{}</b>{}, {} · <span class="licence">{}</span></li>').format(
@@ -267,7 +251,7 @@ def _row(entry: Listed, words: Texts, *, removable: bool) -> Markup:
     remove = Markup("")
     if removable:
         remove = Markup("<td>{}</td>").format(
-            _confirmed(
+            confirmed(
                 "remove_article",
                 words["remove"],
                 words["remove_sure"].format(title=entry.title),
@@ -292,22 +276,6 @@ def _row(entry: Listed, words: Texts, *, removable: bool) -> Markup:
         else written,
         language_name(entry.language, words) if entry.language else "–",
         remove,
-    )
-
-
-def _confirmed(act: str, word: str, question: str, words: Texts, label: str = "", **data: str) -> Markup:
-    """A button whose act is done once a dialog was confirmed."""
-    more = join(Markup(' data-{}="{}"').format(name, value) for name, value in data.items())
-    return Markup(
-        '<button type="button" data-act="{}" data-confirm="{}" data-yes="{}" data-no="{}"{}{}>{}</button>'
-    ).format(
-        act, question, word, words["cancel"], Markup(' aria-label="{}"').format(label) if label else "", more, word
-    )
-
-
-def _way(query: Query, first: int, word: str, there: bool) -> Markup:
-    return Markup('<button type="button" data-act="turn_page" data-first="{}"{}>{}</button>').format(
-        first, "" if there else Markup(" disabled"), word
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
-from page.render import join
+from page.render import confirmed, join, pages
 from page.words import Texts, count
 
 if TYPE_CHECKING:
@@ -41,18 +41,11 @@ def search_form(words: Texts) -> Markup:
 def talks(shown: Sequence[Talk], total: int, first: int, words: Texts) -> Markup:
     """The list of conversations, the one changed last first."""
     rows = join(_row(talk, words) for talk in shown)
-    buttons = Markup("")
-    if total > ROWS:
-        buttons = Markup('<nav class="pages" aria-label="{}">{}{}</nav>').format(
-            words["pages"],
-            _way(max(first - ROWS, 0), words["previous"], first > 0),
-            _way(first + ROWS, words["next"], first + ROWS < total),
-        )
     said = count("talk", total, words) if total else words["no_talks"]
     everything = (
         Markup('<p class="buttons"><button type="button" data-act="export_ratings">{}</button>{}</p>').format(
             words["export_ratings"],
-            _sure("delete_talks", words["delete_all"], words["delete_all_sure"], words),
+            confirmed("delete_talks", words["delete_all"], words["delete_all_sure"], words),
         )
         if total
         else Markup("")
@@ -60,7 +53,9 @@ def talks(shown: Sequence[Talk], total: int, first: int, words: Texts) -> Markup
     return Markup(
         '<section class="talks" lang="{}"><p class="found" role="status" tabindex="-1">{}</p><ul>{}</ul>{}{}'
         '<p class="hint">{}</p></section>'
-    ).format(words["language"], said, rows, buttons, everything, words["talks_hint"])
+    ).format(
+        words["language"], said, rows, pages("turn_talks", first, total, ROWS, words), everything, words["talks_hint"]
+    )
 
 
 def _row(talk: Talk, words: Texts) -> Markup:
@@ -91,7 +86,7 @@ def _row(talk: Talk, words: Texts) -> Markup:
         words["rename"],
         words["talk_name"],
         words["keep"],
-        _sure(
+        confirmed(
             "delete_talk",
             words["delete"],
             words["delete_sure"].format(name=talk.name),
@@ -108,24 +103,4 @@ def download(name: str, kind: str, content: str) -> Markup:
     # each time another value, so that the same file can be had again
     return Markup('<div hidden id="file-{}" data-download="{}" data-type="{}" data-content="{}"></div>').format(
         secrets.token_hex(4), name, kind, carried
-    )
-
-
-def _sure(act: str, word: str, question: str, words: Texts, talk: str = "", label: str = "") -> Markup:
-    return Markup(
-        '<button type="button" data-act="{}" data-talk="{}" data-confirm="{}" data-yes="{}" data-no="{}"{}>{}</button>'
-    ).format(
-        act,
-        talk,
-        question,
-        word,
-        words["cancel"],
-        Markup(' aria-label="{}"').format(label) if label else "",
-        word,
-    )
-
-
-def _way(first: int, word: str, there: bool) -> Markup:
-    return Markup('<button type="button" data-act="turn_talks" data-first="{}"{}>{}</button>').format(
-        first, "" if there else Markup(" disabled"), word
     )

@@ -112,7 +112,7 @@ class Archive:
             shown = self._services.catalogue.page(
                 words=query.words,
                 filters=filters,
-                order=Order(query.order),
+                order=query.order,
                 first=query.first,
                 count=render_archive.ROWS,
             )
@@ -120,7 +120,7 @@ class Archive:
             return Markup('<p class="hint">{}</p>').format(words["no_archive"])
         except SourcierError as error:
             return render.problem(str(error))
-        return render_archive.listing(shown, query, words, removable=self._services.changes)
+        return render_archive.listing(shown, words, removable=self._services.changes)
 
     def _browsed(self, query: Query, language: str, event: gr.EventData, request: gr.Request) -> Updates:
         data = data_of(event)
@@ -131,7 +131,7 @@ class Archive:
             query = Query(
                 first(data, "words")[:_LONGEST_SEARCH],
                 narrowing_of(data),
-                order if order in render_archive.ORDERS else "newest",
+                Order(order) if order in set(Order) else Order.NEWEST,
             )
         return {self.query: query, self.listing: self._page(query, words_of(language, request))}
 
@@ -167,7 +167,7 @@ class Archive:
         seen = self._services.job.seen()
         said = render_archive.job(seen, words)
         if isinstance(seen.error, StoppedError):
-            said = render_archive.said(words["interrupted"], words)
+            said = render.said(words["interrupted"], words)
         elif seen.error is not None:
             said = render.problem(line_of(seen.error, words))
         yield {self.report: said, **self.shelves(query, words), **self._holds(narrowed, words)}
@@ -199,7 +199,7 @@ class Archive:
                 said = render.problem(words["not_undone"])
             elif act in ("undo", "rollback"):
                 services.rollback()
-                said = render_archive.said(words["undone" if act == "undo" else "rolled_back"], words)
+                said = render.said(words["undone" if act == "undo" else "rolled_back"], words)
             else:
                 said = Markup("")
         except Exception as error:
@@ -208,10 +208,10 @@ class Archive:
 
     def _verified(self, language: str, request: gr.Request) -> Iterator[Updates]:
         words = words_of(language, request)
-        yield {self.report: render_archive.said(words["verifying"], words)}
+        yield {self.report: render.said(words["verifying"], words)}
         try:
             faults = list(self._services.verify())
-            said = render.join(map(render.problem, faults)) or render_archive.said(words["verified"], words)
+            said = render.join(map(render.problem, faults)) or render.said(words["verified"], words)
         except Exception as error:
             said = render.problem(line_of(error, words))
         yield {self.report: said}

@@ -171,7 +171,6 @@ class Questions:
             desk.ratings[-1:],
             start=place - 1,
             last=place,
-            more=False,
             rateable=self._services.conversations is not None,
         )
         return {

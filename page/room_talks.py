@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import gradio as gr
 
 from errors import SourcierError
-from page import export, render, render_archive, render_conversations
+from page import export, render, render_conversations
 from page.conversations import Conversations
 from page.render import SHOWN
 from page.room_questions import Desk, Questions
@@ -65,7 +66,9 @@ class Talks:
             shown, total = self._conversations.list(owner, words=searched, first=place, count=render_conversations.ROWS)
         except SourcierError as error:
             return {self.list: render.problem(str(error))}
-        return {self.list: render_conversations.talks(shown, total, place, words)}
+        lost = self._conversations.warning  # where a damaged file was put
+        said = render.problem(lost) if lost else ""
+        return {self.list: said + render_conversations.talks(shown, total, place, words)}
 
     def _entered(self, language: str, request: gr.Request) -> Updates:
         return self.listed(words_of(language, request), owner_of(request))
@@ -95,7 +98,7 @@ class Talks:
             if act == "rename_talk":
                 name = self._conversations.rename(owner, talk, first(data, "name"))
                 if talk == desk.talk:
-                    desk = Desk(talk, name, desk.exchanges, desk.ratings, desk.first, desk.replacing)
+                    desk = replace(desk, name=name)
             elif act == "delete_talk":
                 self._conversations.delete(owner, talk)
                 desk = Desk() if talk == desk.talk else desk
@@ -112,7 +115,7 @@ class Talks:
             if first(data, "act") == "export_ratings":
                 files = self._ratings(owner)
                 if not files:
-                    nothing = render_archive.said(words["no_ratings"], words)
+                    nothing = render.said(words["no_ratings"], words)
                     return {self.list: nothing + self.listed(words, owner)[self.list]}
             else:
                 name, kept = self._conversations.read(owner, first(data, "talk"))

@@ -56,6 +56,11 @@ def language_name(code: str, words: Texts) -> str:
     return str(Locale.parse(words["locale"]).languages.get(code.lower(), code))
 
 
+def own_name(language: str) -> str:
+    """Return what a language of the page calls itself."""
+    return str(Locale.parse(language).get_display_name(language)).capitalize()
+
+
 def size(bytes_: float, words: Texts) -> str:
     """Write a size on disk in megabytes, or gigabytes from one on."""
     unit, divisor = ("gigabytes", 1e9) if bytes_ >= 1e9 else ("megabytes", 1e6)

@@ -13,6 +13,7 @@ import pytest
 from answers import BRIDGE, TEXT, Asked, answer_of, evidence_of, mended
 from axe_playwright_python.base import AXE_SCRIPT
 from homes import home_of
+from page_html import CONTRAST
 from playwright.sync_api import Page, expect
 
 from errors import QuestionError
@@ -28,18 +29,6 @@ AXE = """async rules => {
     const found = await axe.run(document, {runOnly: rules, resultTypes: ["violations", "incomplete"]});
     const told = rules => rules.flatMap(rule => rule.nodes.map(node => [rule.id, node.target.at(-1), node.html]));
     return {violations: told(found.violations), incomplete: told(found.incomplete), passes: found.passes.length};
-}"""
-# The contrast ratio of an element's text and what is behind it, by WCAG 2.2.
-CONTRAST = """element => {
-    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = colour => {
-        const [r, g, b] = parts(colour).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    let behind = element;
-    while (parts(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-    const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(luminance);
-    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
 # What has the focus is seen, and so is that it has it; else what is wrong. A box that only takes the focus so that
 # its beginning is read needs no ring.

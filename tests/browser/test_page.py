@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from answers import BRIDGE, COST, EVIDENCE, HELD, TEXT, Asked, answer_of, evidence_of, mended
 from homes import SITE
+from page_html import CONTRAST
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from errors import NoArchiveError
@@ -24,18 +25,6 @@ from qa import Answer, EvidenceFound, PartialAnswer
 from qa.answer import LONGEST_QUESTION
 from settings import load_settings
 
-# The contrast ratio of an element's text and what is behind it, by WCAG 2.2.
-CONTRAST = """element => {
-    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-    const luminance = colour => {
-        const [r, g, b] = parts(colour).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    let behind = element;
-    while (parts(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-    const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(luminance);
-    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-}"""
 SHORT = replace(
     EVIDENCE[0],
     words=(BRIDGE.text.index("4,2 millions"), BRIDGE.text.index("4,2 millions") + len("4,2 millions d’euros")),

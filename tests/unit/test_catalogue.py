@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import index.catalogue
 import index.rebuild
 from errors import ArchiveError, DamagedArchiveError, NoArchiveError, QuestionError
-from index.catalogue import Catalogue, Choices, Listed, Order, collated
+from index.catalogue import Catalogue, Listed, Order, collated
 from index.generation import EVERYTHING, Filters, status
 from index.maintenance import Selected, compact, remove, rollback, versions
 from index.rebuild import update
@@ -255,12 +255,6 @@ class TestReading:
             with pytest.raises(ArchiveError, match="no article has the id, URL or file"):
                 catalogue.read(name)
 
-    def test_facets(self, catalogue: Catalogue) -> None:
-        assert catalogue.facets() == Choices(
-            {"AVP": 1, "Courrier": 1, "Herald": 1, "avp": 1, "Écho": 1}, {"fr": 5, "en": 1}, date(2023, 1, 10),
-            date(2024, 5, 4),
-        )  # fmt: skip
-
 
 class TestRecent:
     def test_the_newest(self, catalogue: Catalogue) -> None:
@@ -300,7 +294,6 @@ class TestChanges:
         assert catalogue.page() == before
         remove(home, Selected(filters=Filters(languages=["en", "fr"])))
         assert (catalogue.page().total, catalogue.recent(3)) == (0, [])
-        assert catalogue.facets() == Choices({}, {}, None, None)
         compact(home)
         for order in Order:
             assert catalogue.page(words="pont", order=order).rows == ()
@@ -328,7 +321,6 @@ class TestChanges:
             lambda: catalogue.page(order=Order.TITLE),
             lambda: catalogue.read(f"{SITE}/pont"),
             lambda: catalogue.recent(3),
-            catalogue.facets,
         ]
         with ThreadPoolExecutor(4) as threads:
             read = [threads.submit(call) for _ in range(20) for call in calls]
@@ -340,7 +332,7 @@ class TestChanges:
 
     def test_no_archive(self, tmp_path: Path) -> None:
         catalogue = Catalogue(tmp_path / "none")
-        for call in (catalogue.page, catalogue.facets, lambda: catalogue.read("x"), lambda: catalogue.recent(1)):
+        for call in (catalogue.page, lambda: catalogue.read("x"), lambda: catalogue.recent(1)):
             with pytest.raises(NoArchiveError):
                 call()
         add(tmp_path / "none", row("a", "Un", "Un article."))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import page_html
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,10 +17,10 @@ from index.catalogue import Listed, Listing, Order
 from index.generation import Status
 from index.rebuild import Progress, Report
 from models import known_models
-from page import render_archive
+from page import render, render_archive
 from page.job import Seen
 from page.record import Narrowing
-from page.render_archive import ORDERS, ROWS, Query
+from page.render_archive import ROWS, Query
 from page.words import Texts, texts
 
 FRENCH, ENGLISH = texts("fr"), texts("en")
@@ -45,53 +44,10 @@ ONE_OF_EACH = replace(STATUS, sources={"La Gazette": 1200}, languages={"fr": 120
 ROW = Listed(
     "a", "Le pont", "La Gazette", None, datetime(2024, 3, 1, 8), "Zoé", "fr", "2024-05-01T10:00:00+00:00", 3, 0
 )
-EVENTS = set(
-    re.findall(
-        r'"(\w+)"',
-        "".join(
-            line
-            for line in (Path(render_archive.__file__).parent / "events.js").read_text(encoding="utf-8").splitlines()
-            if line.startswith("//")
-        ),
-    )
-)
 
 
-class Reader(HTMLParser):
-    """Reads HTML: its tags with their attributes, its text, and the text of each tag up to the next tag."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.pieces: list[list[str]] = []
-        self.text = ""
-        self.feed(str(html))
-        self.close()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-        self.pieces.append([tag, ""])
-
-    def handle_endtag(self, tag: str) -> None:
-        self.pieces.append(["", ""])
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        self.pieces[-1][1] += data
-
-    def after(self, tag: str) -> list[str]:
-        return [text for name, text in self.pieces if name == tag]
-
-    def all(self, tag: str, attribute: str) -> list[str | None]:
-        return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
-
-    def with_(self, attribute: str, value: str) -> list[dict[str, str | None]]:
-        """The attributes of the tags that have this one."""
-        return [attributes for _, attributes in self.tags if attributes.get(attribute) == value]
-
-    def events(self) -> set[str | None]:
-        names = ("data-act", "data-live", "data-submit")
-        return {attributes[name] for _, attributes in self.tags for name in names if name in attributes}
+class Reader(page_html.Reader):
+    cut = True
 
     def shape(self) -> list[tuple[str, list[str]]]:
         return [(tag, sorted(attributes)) for tag, attributes in self.tags]
@@ -164,12 +120,12 @@ def test_of_very_many_sources_those_with_most_articles_are_offered() -> None:
     status = replace(ONE_OF_EACH, sources={f"Source {number}": 1000 - number for number in range(300)})
     offered = [one["value"] for one in narrowing_form(Narrowing(), status).with_("name", "source")]
     assert offered == [f"Source {number}" for number in range(200)]
-    assert len(search_form(Query(), status).all("option", "value")) == len(ORDERS) + 1 + 200
+    assert len(search_form(Query(), status).all("option", "value")) == len(Order) + 1 + 200
 
 
 @pytest.mark.parametrize("words", [FRENCH, ENGLISH], ids=["fr", "en"])
 def test_the_list_is_searched_by_words_order_source_language_and_days(words: Texts) -> None:
-    query = Query('l"eau', Narrowing(sources=("Le Relais",), languages=("fr",)), "title", 50)
+    query = Query('l"eau', Narrowing(sources=("Le Relais",), languages=("fr",)), Order.TITLE, 50)
     read = search_form(query, words=words)
     assert read.all("form", "data-live") == ["browse"]
     assert read.with_("name", "words")[0]["value"] == 'l"eau'
@@ -182,7 +138,7 @@ def test_the_list_is_searched_by_words_order_source_language_and_days(words: Tex
         [
             words["search_articles"],
             words["order"],
-            *[words[f"order_{order}"] for order in ORDERS],
+            *[words[f"order_{order}"] for order in Order],
             *[words["source"], words["all"], "La Gazette", "Le Relais"],
             *[words["language_of_article"], words["all"], *languages],
             *[words["from"], words["to"], words["search"]],
@@ -193,12 +149,8 @@ def test_the_list_is_searched_by_words_order_source_language_and_days(words: Tex
     assert [one["value"] for tag, one in everything.tags if tag == "option" and "selected" in one] == ["newest", "", ""]
 
 
-def test_every_order_of_the_list_is_one_of_the_catalogue() -> None:
-    assert set(ORDERS) == set(Order)
-
-
 def listing(shown: Listing, words: Texts = FRENCH, *, removable: bool = True) -> Reader:
-    return Reader(render_archive.listing(shown, Query(), words, removable=removable))
+    return Reader(render_archive.listing(shown, words, removable=removable))
 
 
 def test_a_row_says_what_an_article_is_and_leads_to_it() -> None:
@@ -331,8 +283,8 @@ def test_a_report_counts_and_names_what_was_skipped_without_its_folder() -> None
     assert french.all("ul", "class") == []
 
 
-@pytest.mark.parametrize("seen", [None, Seen(False), Seen(False, error=OSError("full"))], ids=["none", "idle", "error"])
-def test_without_a_change_or_a_report_nothing_is_said(seen: Seen | None) -> None:
+@pytest.mark.parametrize("seen", [Seen(False), Seen(False, error=OSError("full"))], ids=["idle", "error"])
+def test_without_a_report_nothing_is_said(seen: Seen) -> None:
     assert render_archive.job(seen, FRENCH) == ""
 
 
@@ -345,7 +297,7 @@ def test_what_was_removed_can_be_brought_back() -> None:
 
 
 def test_what_was_done_is_said_in_one_line() -> None:
-    read = Reader(render_archive.said("Fait & <bien>.", FRENCH))
+    read = Reader(render.said("Fait & <bien>.", FRENCH))
     assert read.text == "Fait & <bien>."
     assert read.tags == [("div", {"class": "report", "role": "status", "lang": "fr"}), ("p", {})]
 
@@ -432,12 +384,12 @@ def test_each_part_says_in_which_language_it_is(words: Texts) -> None:
     for part in (
         render_archive.narrowing_form(Narrowing(), STATUS, words),
         render_archive.search_form(Query(), STATUS, words),
-        render_archive.listing(Listing((), 0, 0), Query(), words, removable=True),
+        render_archive.listing(Listing((), 0, 0), words, removable=True),
         render_archive.adding(words),
         render_archive.job(Seen(True), words),
         render_archive.job(Seen(False, report=report), words),
         render_archive.removed([], "1", words),
-        render_archive.said("Fait.", words),
+        render.said("Fait.", words),
         render_archive.health(STATUS, [], words, changes=True),
     ):
         assert Reader(part).tags[0][1]["lang"] == words["language"]
@@ -468,10 +420,10 @@ def everything(title: str, source: str, language: str) -> Reader:
     return Reader(
         render_archive.narrowing_form(narrowing, status, FRENCH)
         + render_archive.search_form(Query(title, narrowing), status, FRENCH)
-        + render_archive.listing(Listing((row, row), 99, 0), Query(title), FRENCH, removable=True)
+        + render_archive.listing(Listing((row, row), 99, 0), FRENCH, removable=True)
         + render_archive.removed([Article(title, title, title)], title, FRENCH)
         + render_archive.job(Seen(False, report=Report(0, 0, 0, (Skipped(title, source),), 0, 0, 0)), FRENCH)
-        + render_archive.said(title, FRENCH)
+        + render.said(title, FRENCH)
         + render_archive.health(replace(status, generation=title), [(model, True)], FRENCH, changes=True)
     )
 
@@ -507,7 +459,7 @@ def test_whatever_is_written_stays_text_and_stands_where_it_should(title: str, s
 
 def test_every_event_that_the_page_makes_is_known_to_its_script() -> None:
     running = Reader(render_archive.job(Seen(True), FRENCH) + render_archive.adding(FRENCH))
-    assert PLAIN.events() | running.events() == {
+    assert {*PLAIN.events(), *running.events()} == {
         "browse", "narrow", "paste", "read", "remove_article", "rollback", "stop_adding", "turn_page", "undo", "verify"
     }  # fmt: skip
-    assert PLAIN.events() | running.events() <= EVENTS
+    assert {*PLAIN.events(), *running.events()} <= page_html.EVENTS

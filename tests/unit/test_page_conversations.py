@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
-from pathlib import Path
 
+import page_html
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,50 +17,14 @@ from page.words import Texts, texts
 
 FRENCH, ENGLISH = texts("fr"), texts("en")
 TALK = Talk("t1", "anna", "Le {pont}", "2024-03-01T09:00:00+00:00", "2024-03-01T22:30:05+00:00", 2)
-EVENTS = set(
-    re.findall(
-        r'"(\w+)"',
-        "".join(
-            line
-            for line in (Path(render_conversations.__file__).parent / "events.js").read_text("utf-8").splitlines()
-            if line.startswith("//")
-        ),
-    )
-)
 both = pytest.mark.parametrize("words", [FRENCH, ENGLISH], ids=["fr", "en"])
 
 
-class Reader(HTMLParser):
-    """Reads HTML: its tags with their attributes, and the text of each tag up to the next tag."""
+class Reader(page_html.Reader):
+    """A browser takes every end of a line for a line feed, before it looks for tags and entities."""
 
     def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        # a browser takes every end of a line for a line feed, before it looks for tags and entities
-        self.feed(str(html).replace("\r\n", "\n").replace("\r", "\n"))
-        self.close()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-        self.texts.append("")
-
-    def handle_data(self, data: str) -> None:
-        self.texts[-1] += data
-
-    def after(self, tag: str) -> list[str]:
-        return [text for (name, _), text in zip(self.tags, self.texts, strict=True) if name == tag]
-
-    def all(self, tag: str, attribute: str) -> list[str | None]:
-        return [attributes.get(attribute) for name, attributes in self.tags if name == tag]
-
-    def with_(self, attribute: str, value: str) -> list[dict[str, str | None]]:
-        """The attributes of the tags that have this one."""
-        return [attributes for _, attributes in self.tags if attributes.get(attribute) == value]
-
-    def events(self) -> list[str | None]:
-        names = ("data-act", "data-live", "data-submit")
-        return [attributes[name] for _, attributes in self.tags for name in names if name in attributes]
+        super().__init__(str(html).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 @pytest.fixture
@@ -182,7 +144,7 @@ def test_every_event_that_the_page_makes_is_known_to_its_script() -> None:
         "delete_talk", "delete_talks", "export_ratings", "export_talk", "new_talk", "open_talk", "rename_talk",
         "search_talks", "turn_talks",
     }  # fmt: skip
-    assert events <= EVENTS
+    assert events <= page_html.EVENTS
 
 
 HOSTILE = st.text(alphabet=st.characters(exclude_characters="\r")) | st.sampled_from(
@@ -212,7 +174,7 @@ def test_whatever_a_conversation_is_called_stays_text(name: str, identity: str) 
         (tag, sorted(attributes)) for tag, attributes in shown("x", "x").tags
     ]
     opening = [place for place, (_, one) in enumerate(read.tags) if one.get("data-act") == "open_talk"]
-    assert [read.texts[place] for place in opening] == [name] * 2
+    assert [read.pieces[place + 1][1] for place in opening] == [name] * 2
     assert read.after("p")[0] == name
     assert [one["value"] for one in read.with_("name", "name")] == [name] * 2
     assert [(one["data-talk"], one["aria-label"]) for one in read.with_("data-act", "delete_talk")] == [
@@ -229,6 +191,6 @@ def test_whatever_a_conversation_is_called_stays_text(name: str, identity: str) 
 def test_a_file_is_carried_to_the_browser_unharmed(name: str, content: str) -> None:
     read = Reader(render_conversations.download(name, "text/markdown", content))
     ((tag, carried),) = read.tags
-    assert (tag, "hidden" in carried, read.texts) == ("div", True, [""])
+    assert (tag, "hidden" in carried, read.text) == ("div", True, "")
     assert [carried[f"data-{one}"] for one in ("download", "type", "content")] == [name, "text/markdown", content]
     assert carried.keys() - {"id"} == {"hidden", "data-download", "data-type", "data-content"}
