@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -79,7 +80,7 @@ class Questions:
     def __init__(self, services: Services, html: Html, language: gr.BrowserState) -> None:
         self._services = services
         self._language = language
-        self._under_way: dict[str | None, object] = {}  # {session: what tells its questions apart}
+        self._under_way: dict[str | None, threading.Event] = {}  # {session: set once its answer is given up}
         self.desk = gr.State(Desk())
         self.narrowed = gr.State(EVERYTHING)
         with gr.Row(elem_id="desk"):
@@ -199,15 +200,21 @@ class Questions:
             return
         if waiting:  # its connection was lost
             desk = desk.put(replace(desk.exchanges[-1], state=State.STOPPED))
-        self._under_way[session] = own = object()
+        self._under_way[session] = left = threading.Event()
         try:
-            yield from self._answered(question, desk, narrowed, words, request)
+            yield from self._answered(question, desk, narrowed, words, request, left)
         finally:
-            if self._under_way.get(session) is own:
+            if self._under_way.get(session) is left:
                 del self._under_way[session]
 
     def _answered(
-        self, question: str, desk: Desk, narrowed: Narrowing, words: Texts, request: gr.Request
+        self,
+        question: str,
+        desk: Desk,
+        narrowed: Narrowing,
+        words: Texts,
+        request: gr.Request,
+        left: threading.Event,
     ) -> Iterator[Updates]:
         services = self._services
         exchange = Exchange(question, narrowed, asked=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -226,17 +233,24 @@ class Questions:
         user = user_of(request)
         try:
             with services.admitted(user), services.line.ticket(user) as ticket:
-                while not ticket.wait(SECONDS_BETWEEN_LOOKS):
+                while not ticket.wait(SECONDS_BETWEEN_LOOKS) and not left.is_set():
                     if exchange.before != (before := ticket.before):
                         exchange = replace(exchange, state=State.QUEUED, before=before)
                         yield self._answering(desk := desk.put(exchange), words)
                     else:  # Gradio closes this between two results only, once who waits has left
                         yield {self.send: gr.skip()}
+                if left.is_set():
+                    return
                 if exchange.state == State.QUEUED:
                     exchange = replace(exchange, state=State.SEARCHING, before=0)
                     yield self._answering(desk := desk.put(exchange), words)
                 for found in services.ask(question, history=history, **narrowed.options()):
+                    if left.is_set():
+                        return
                     if isinstance(found, PartialAnswer):
+                        if found.text == exchange.text:  # nothing new, but Gradio can close this here
+                            yield {self.send: gr.skip()}
+                            continue
                         exchange = replace(exchange, text=found.text)
                         shown = self._answering(desk := desk.put(exchange), words)
                         del shown[self.announcement]  # it is said once it is whole
@@ -248,13 +262,17 @@ class Questions:
                         exchange = record.finished(exchange, found)
         except Exception as error:
             exchange = replace(exchange, state=State.FAILED, error=line_of(error, words))
+        if left.is_set():  # Gradio cancels between two results only, and then this one may still be shown
+            return
         yield {
             **self._ended(desk.put(exchange), request, words),
             **({self.box: question} if exchange.error else {}),
         }
 
     def given_up(self, desk: Desk, words: Texts, request: gr.Request) -> Updates:
-        """Keep what was written of an answer that has been cancelled, if one was under way."""
+        """End the answer that is under way, if one is, and keep what was written of it."""
+        if left := self._under_way.pop(request.session_hash, None):
+            left.set()
         if desk.exchanges and desk.exchanges[-1].waiting:
             return self._ended(desk.put(replace(desk.exchanges[-1], state=State.STOPPED)), request, words)
         return {**self._latest(desk, words), **self._idle()}

@@ -134,7 +134,7 @@ class Asked:
         try:
             yield EvidenceFound(question, whole.evidence, whole.nearest)
             for word in range(1, len(self.text.split(" ")) + 1):
-                assert self.go_on.acquire(timeout=10)
+                assert self.go_on.acquire(timeout=60)
                 yield PartialAnswer(" ".join(self.text.split(" ")[:word]))
             yield whole
         finally:

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from answers import COST, HELD, added
 from homes import home_of
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from app import build, start
 from settings import Settings, load_settings
+
+expect.set_options(timeout=15_000)  # milliseconds; the machine may have other work
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
