@@ -49,6 +49,7 @@ def services(settings: Settings) -> Services:
     from models import known_models
     from page.access import Limits, is_open
     from page.conversations import Conversations
+    from page.line import Line
     from page.services import Services
 
     home, changes = settings.home, not is_open(settings)
@@ -69,11 +70,9 @@ def services(settings: Settings) -> Services:
         rollback=lambda: maintenance.rollback(home),
         verify=lambda: generation.verify(home),
         conversations=Conversations(home) if changes else None,
-        models=[
-            (model, model.name in (settings.answering_model, settings.embedding_model))
-            for model in known_models().values()
-        ],
+        models=[(model, model.name in settings.local_models) for model in known_models().values()],
         changes=changes,
+        line=Line(settings.answers_at_once),
         admitted=Limits(settings.questions_per_minute, settings.questions_waiting).admitted,
     )
 
@@ -156,8 +155,19 @@ def serve(settings: Settings) -> None:
             flush=True,
         )
 
+    if settings.server_elsewhere:
+        print(
+            f"Answers are written by {settings.server_elsewhere} (answering_server): each question leaves this machine,"
+            " with the sentences of the archive that it is answered from, and what suggestions are made from",
+            flush=True,
+        )
+
     def prepare() -> None:
-        assistant.warm()
+        try:
+            assistant.warm()
+            print("Sourcier: models loaded", flush=True)
+        except SourcierError as error:  # said again to who asks
+            print(f"Sourcier: {error}", file=sys.stderr, flush=True)
         suggested.make()
 
     threading.Thread(target=prepare, name="sourcier-prepare", daemon=True).start()

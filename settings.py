@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.sources import PydanticBaseSettingsSource, TomlConfigSettingsSource
 
@@ -40,8 +40,37 @@ def _root_path(value: str | None) -> str | None:
     raise ValueError("write a path such as /sourcier, or an address such as https://news.example/sourcier")
 
 
+def _server(value: str | None) -> str | None:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, a bracket that does not close
+        whole = False
+    if not whole or parts.username or parts.password or re.search(r"[\s?#]", value):
+        raise ValueError("write an address such as http://127.0.0.1:8000/v1; a key goes into answering_server_key")
+    return value.rstrip("/") if parts.path.strip("/") else value.rstrip("/") + "/v1"
+
+
+def _key(value: SecretStr | None) -> SecretStr | None:
+    if value and not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError("a key is of printable ASCII characters without spaces")
+    return value if value and value.get_secret_value() else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address, as it stands in a URL, is that of this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 Names = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)]
 RootPath = Annotated[str | None, AfterValidator(_root_path)]
+ServerAddress = Annotated[str | None, AfterValidator(_server)]
+ServerKey = Annotated[SecretStr | None, AfterValidator(_key)]
 
 
 class Settings(BaseSettings):
@@ -53,7 +82,13 @@ class Settings(BaseSettings):
     models_folder: Folder = Field(_DATA / "models", description="folder of the weights, shared by all homes")
     weights_from: Folder | None = Field(None, description="folder to look in for weights before anything is downloaded")
 
-    answering_model: str = Field("qwen2.5-coder-1.5b", description="name in the catalog, or path of a GGUF file")
+    answering_model: str = Field(
+        "qwen2.5-coder-1.5b", description="name in the catalog, or path of a GGUF file; the model's name on a server"
+    )
+    answering_server: ServerAddress = Field(
+        None, description="address of an OpenAI-compatible server that writes the answers; none: this process does"
+    )
+    answering_server_key: ServerKey = Field(None, description="key of that server; better set in the environment")
     embedding_model: str = Field(
         "embeddinggemma-300m", description="name in the catalog, path of a sentence-transformers folder, or hub name"
     )
@@ -74,6 +109,10 @@ class Settings(BaseSettings):
     refuse_below: Share = Field(0.2, description="confidence under which no answer is written, 0 to 1")
     context_tokens: int = Field(4096, ge=1024, le=131072, description="prompt and answer together, in tokens")
     answer_tokens: int = Field(256, ge=16, le=4096, description="longest answer, in tokens")
+    answers_kept: int = Field(
+        200, ge=0, le=100_000, description="answers kept in memory, for as long as the index does not change; 0: none"
+    )
+    answers_at_once: int = Field(8, ge=1, le=64, description="answers written together; who asks besides waits in line")
 
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(7860, ge=1, le=65535, description="port the page listens on")
@@ -90,10 +129,23 @@ class Settings(BaseSettings):
     @property
     def listens_on_loopback(self) -> bool:
         """Whether only this machine reaches the address that the page listens on."""
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        return is_loopback(self.host)
+
+    @property
+    def server_elsewhere(self) -> str | None:
+        """The host of the answering server where that is not this machine: what is asked is sent there."""
+        host = urlsplit(self.answering_server or "").hostname
+        return host if host and not is_loopback(host) else None
+
+    @property
+    def answering_identity(self) -> str:
+        """What writes the answers: the model's name, with the address of its server where there is one."""
+        return f"{self.answering_model} on {self.answering_server}" if self.answering_server else self.answering_model
+
+    @property
+    def local_models(self) -> tuple[str, ...]:
+        """The models whose weights are read by this process."""
+        return (self.embedding_model,) if self.answering_server else (self.embedding_model, self.answering_model)
 
     @property
     def other_names(self) -> frozenset[str]:
@@ -141,7 +193,9 @@ def load_settings(home: str | Path | None = None, **flags: Any) -> Settings:
         first = error.errors()[0]
         key = str(first["loc"][0])
         where = "the arguments" if key in given else "the environment" if key in environment else path
-        raise SettingsError(f"setting {key} = {first['input']!r} in {where}: {first['msg'].lower()}") from None
+        secret = key == "answering_server_key" or (key == "answering_server" and "@" in str(first["input"]))
+        value = "" if secret else f" = {first['input']!r}"
+        raise SettingsError(f"setting {key}{value} in {where}: {first['msg'].lower()}") from None
 
 
 def flags_of(pairs: Iterable[str]) -> dict[str, str]:

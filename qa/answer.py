@@ -5,11 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from cachetools import LRUCache
+from pydantic import SecretStr
 
 from errors import QuestionError
 from index.articles import Article, Draft, make_article
@@ -18,15 +23,17 @@ from index.generation import Filters, Generation, current_name, open_current
 from index.language import detect
 from index.rebuild import embed_articles
 from index.search import Hit, Recency, search
-from models import locate
+from models import fingerprint, locate
 from qa.confidence import Calibration, read_calibration, signals
 from qa.conversation import Turn, standalone
 from qa.disagreement import disagreeing, disagreement
 from qa.evidence import Evidence, likeliest, select, to_be_said
 from qa.grammar import answer_grammar, sentence_grammar
-from qa.language_model import LanguageModel, LlamaCppModel
+from qa.language_model import LanguageModel
+from qa.llama_cpp_model import LlamaCppModel
+from qa.prefix_states import PrefixStates
 from qa.prompt import answer_prompt, fill, rewrite_prompt, wording
-from qa.reader import Reader, Text, configured_reader
+from qa.reader import AdaptedReader, Reader, Text, configured_reader
 from qa.short_answer import asks_for_words, short_answer
 from qa.verify import Citation, Statement, verified
 from settings import Settings, load_settings
@@ -144,17 +151,31 @@ class Assistant:
         self._reader = reader
         self._model = model
         self._calibration: Calibration | None = None
+        self._kept: LRUCache[object, Answer] = LRUCache(settings.answers_kept)
         self._lock = threading.Lock()
         self._opened: Generation | None = None
         self._given: tuple[tuple[str, ...], Generation] | None = None
 
     def warm(self) -> None:
         """Load the models and read the fixed part of the prompt, so that the first question waits for neither."""
-        self._embedder.embed_question("?")
-        self._reader.read("?", [Text("", "?", ((0, 1),))])
+        with ThreadPoolExecutor(1) as beside:
+            warmed = beside.submit(self._warm_model)
+            self._embedder.embed_question("?")
+            self._reader.read("?", [Text("", "?", ((0, 1),))])
+            warmed.result()
+
+    def _warm_model(self) -> None:
         prompt = fill("answer", "fr", question="?", evidence="", language="French")
         for _ in self._model.generate(prompt, grammar='root ::= "."', max_tokens=1):
             pass
+
+    def forget(self) -> None:
+        """Forget what was answered and computed so far, but for the fixed beginnings of prompts."""
+        with self._lock:
+            self._kept.clear()
+        for model in (self._reader, self._model):
+            if isinstance(model, AdaptedReader | LlamaCppModel):
+                model.forget()
 
     def stream(
         self,
@@ -180,13 +201,23 @@ class Assistant:
         filters = Filters(
             _day(published_after, "published_after"),
             _day(published_before, "published_before"),
-            sources,
-            languages,
-            authors,
-            leave_out,
+            tuple(sources),
+            tuple(languages),
+            tuple(authors),
+            frozenset(leave_out),
         )
         turns = [Turn(*turn) for turn in history]
         generation = self._generation() if articles is None else self._over(articles)
+        key = (question, tuple(turns), filters, generation.name) if articles is None else None
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept:
+            yield EvidenceFound(kept.question, kept.evidence, kept.nearest, kept.confidence)
+            if not kept.refused:
+                yield PartialAnswer(kept.text)
+            at = elapsed()
+            yield replace(kept, timings=Timings(at, at, None if kept.refused else at, at))
+            return
         language = _language(question, turns)
         question = standalone(question, turns, language, self._model)
 
@@ -220,7 +251,8 @@ class Assistant:
             grammar = answer_grammar([item.number for item in given])
             reply = ""
             for piece in self._model.generate(prompt, grammar=grammar, max_tokens=settings.answer_tokens):
-                first_word = first_word or elapsed()
+                if piece:
+                    first_word = first_word or elapsed()
                 reply += piece
                 yield PartialAnswer(reply)
             others = disagreeing(given)
@@ -237,7 +269,7 @@ class Assistant:
                 closing=(disagreement(*others, language), (others[0].number, others[1].number)) if others else None,
             )
             short = short_answer(question, language, [citation.evidence for citation in citations])
-        yield Answer(
+        made = Answer(
             question=question,
             text=text or wording("refusal", language),
             short=short,
@@ -250,6 +282,10 @@ class Assistant:
             nearest=tuple(hits),
             timings=Timings(timings.search, timings.evidence, first_word, elapsed()),
         )
+        if key and settings.answers_kept:
+            with self._lock:
+                self._kept[key] = made
+        yield made
 
     def _confidence(self, values: Sequence[float]) -> float:
         if self._calibration is None:
@@ -277,6 +313,7 @@ class Assistant:
         with self._lock:
             if self._opened is None or self._opened.name != current_name(home):
                 self._opened = open_current(home, self._embedder.fingerprint)  # who reads the one before keeps it
+                self._kept.clear()  # what it was answered from may have changed
             return self._opened
 
     def _over(self, articles: Sequence[Article | Mapping[str, Any]]) -> Generation:
@@ -290,14 +327,30 @@ class Assistant:
 
 
 @lru_cache(maxsize=1)
-def _language_model(path: Path, context_tokens: int, threads: int) -> LlamaCppModel:
-    return LlamaCppModel(path, context_tokens=context_tokens, threads=threads)
+def _language_model(path: Path, models_folder: Path, context_tokens: int, threads: int, at_once: int) -> LlamaCppModel:
+    states = PrefixStates(models_folder / "states", f"{fingerprint(path, models_folder)} {version('llama-cpp-python')}")
+    return LlamaCppModel(path, context_tokens=context_tokens, threads=threads, at_once=at_once, states=states)
 
 
-def configured_model(settings: Settings) -> LlamaCppModel:
-    """Return the language model that the settings name, one for the whole process."""
+@lru_cache(maxsize=1)
+def _server_model(address: str, name: str, key: SecretStr | None, context_tokens: int) -> LanguageModel:
+    from qa.server_model import ServerModel
+
+    return ServerModel(address, name, key=key, context_tokens=context_tokens)
+
+
+def configured_model(settings: Settings) -> LanguageModel:
+    """Return the language model that the settings name, one for the whole process.
+
+    Raises ModelMissingError if its weights are not here, SettingsError for a server that may not be sent the key.
+    """
+    if settings.answering_server:
+        key = settings.answering_server_key
+        return _server_model(settings.answering_server, settings.answering_model, key, settings.context_tokens)
     path = locate(settings.answering_model, settings.models_folder)
-    return _language_model(path, settings.context_tokens, settings.threads)
+    return _language_model(
+        path, settings.models_folder, settings.context_tokens, settings.threads, settings.answers_at_once
+    )
 
 
 @lru_cache(maxsize=8)

@@ -82,7 +82,7 @@ def language_model_contract(model: LanguageModel) -> None:
 
     text = "un deux trois quatre cinq six sept huit neuf dix"
     assert _written(model, text) == text
-    pieces = list(model.generate(_prompt(text), grammar=_only(text), max_tokens=3))
+    pieces = [piece for piece in model.generate(_prompt(text), grammar=_only(text), max_tokens=3) if piece]
     assert 0 < len(pieces) <= 3
     assert text.startswith("".join(pieces))
     assert len("".join(pieces)) < len(text)

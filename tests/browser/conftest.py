@@ -18,6 +18,7 @@ from homes import home_of
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from app import build, start
+from page.line import Line
 from settings import Settings, load_settings
 
 expect.set_options(timeout=15_000)  # milliseconds; the machine may have other work
@@ -107,7 +108,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
         def serve(settings: Settings | None = None, **functions: Any) -> str:
             given = settings or load_settings(home=tmp_path)
-            blocks = build(given, **functions)
+            blocks = build(given, **{"line": Line(), **functions})  # one question at a time, unless told otherwise
             address = start(blocks, given.model_copy(update={"port": _free_port()}))
             stack.callback(blocks.close, verbose=False)
             return address.replace("//0.0.0.0:", "//127.0.0.1:")

@@ -7,7 +7,7 @@ from weights import needing_weights
 
 from index.embedder import SentenceTransformerEmbedder, configured_embedder
 from models import locate
-from qa.language_model import LlamaCppModel
+from qa.llama_cpp_model import LlamaCppModel
 from settings import Settings, load_settings
 
 
@@ -26,4 +26,4 @@ def embedder(settings: Settings) -> SentenceTransformerEmbedder:
 def small_model(settings: Settings) -> LlamaCppModel:
     with needing_weights():
         path = locate("qwen2.5-coder-0.5b", settings.models_folder)
-    return LlamaCppModel(path, context_tokens=1024, threads=settings.threads)
+    return LlamaCppModel(path, context_tokens=1024, threads=settings.threads, at_once=4)

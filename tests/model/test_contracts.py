@@ -5,7 +5,7 @@ from __future__ import annotations
 from contracts import embedder_contract, language_model_contract, reader_contract
 
 from index.embedder import SentenceTransformerEmbedder
-from qa.language_model import LlamaCppModel
+from qa.llama_cpp_model import LlamaCppModel
 from qa.reader import AdaptedReader
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -186,3 +187,90 @@ def test_any_split_of_a_reply_gives_the_same_answer(sizes: list[int]) -> None:
     made = final(assistant.stream(QUESTION, articles=[BRIDGE]))
     assert made.text == reply
     assert [citation.positions for citation in made.citations] == [(29, 61)]
+
+
+@pytest.fixture
+def archive(settings: Settings, tmp_path: Path) -> Any:
+    """Index articles in the home of the settings; called again, others in their place."""
+
+    def index(*articles: dict[str, Any]) -> None:
+        rows = tmp_path / "articles.jsonl"
+        rows.write_text("".join(json.dumps(article, default=str) + "\n" for article in articles), encoding="utf-8")
+        update(settings.home, [rows], WordEmbedder(), passage_tokens=64, rebuild=True)
+
+    index(BRIDGE, SCHOOL)
+    return index
+
+
+def test_the_same_question_again_is_answered_from_what_was_kept(settings: Settings, archive: Any) -> None:
+    model = ScriptedModel(cites_the_sentence_with("340 000"))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), model)
+    first = final(assistant.stream(QUESTION))
+    found, written, again = assistant.stream(f" {QUESTION} ", sources=[])
+    assert len(model.prompts) == 1
+    assert isinstance(found, EvidenceFound)
+    assert isinstance(written, PartialAnswer)
+    assert isinstance(again, Answer)
+    assert (found.evidence, written.text) == (first.evidence, first.text)
+    assert again.as_json() | {"timings": None} == first.as_json() | {"timings": None}
+    assert again.timings.total < 0.5
+    assistant.forget()
+    final(assistant.stream(QUESTION))
+    assert len(model.prompts) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"sources": ["Le Courrier"]},
+        {"published_after": "2020-01-01"},
+        {"leave_out": ["x"]},
+        {"history": [("Qui ?", "La mairie.")]},
+        {"articles": [BRIDGE]},
+    ],
+)
+def test_what_is_asked_otherwise_is_answered_anew(settings: Settings, archive: Any, other: dict[str, Any]) -> None:
+    model = ScriptedModel(cites_the_sentence_with("340 000"))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), model)
+    final(assistant.stream(QUESTION))
+    final(assistant.stream(QUESTION, **other))
+    assert len(model.prompts) == 2
+
+
+def test_a_change_of_the_index_drops_what_was_kept(settings: Settings, archive: Any) -> None:
+    model = ScriptedModel(cites_the_sentence_with("000 euros"))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), model)
+    assert "340 000" in final(assistant.stream(QUESTION)).text
+    archive({**BRIDGE, "text": BRIDGE["text"].replace("340 000", "430 000")}, SCHOOL)  # type: ignore[attr-defined]
+    corrected = final(assistant.stream(QUESTION))
+    assert "430 000" in corrected.citations[0].evidence.quote
+    assert len(model.prompts) > 1
+
+
+def test_what_is_not_heard_to_its_end_and_what_may_not_be_is_not_kept(settings: Settings, archive: Any) -> None:
+    model = ScriptedModel(cites_the_sentence_with("340 000"))
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), model)
+    events = assistant.stream(QUESTION)
+    next(events), next(events)
+    events.close()  # type: ignore[attr-defined]
+    final(assistant.stream(QUESTION))
+    assert len(model.prompts) == 2
+    none = Assistant(settings.model_copy(update={"answers_kept": 0}), WordEmbedder(), WordReader(), model)
+    for _ in range(2):
+        final(none.stream(QUESTION))
+    assert len(model.prompts) == 4
+
+
+def test_readers_see_the_numbers_of_the_evidence(settings: Settings) -> None:
+    def quotes_the_last(prompt: Any) -> str:
+        number, words = re.findall(r"^\[(\d+)\] (.+)\.$", prompt.messages[-1].content, re.MULTILINE)[-1]
+        return f"{words} [{number}]."
+
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(quotes_the_last))
+    for question in ("Combien de mois dure le chantier ?", QUESTION, "Combien d'élèves accueille l'école ?", QUESTION):
+        *growing, last = assistant.stream(question, articles=[BRIDGE, SCHOOL])
+        assert isinstance(last, Answer)
+        quotes = {item.number: item.quote for item in last.evidence}
+        shown = [event.text for event in growing if isinstance(event, PartialAnswer)][-1]
+        words, number = re.fullmatch(r"(.+) \[(\d+)\]\.", shown).groups()  # type: ignore[union-attr]
+        assert quotes[int(number)] == f"{words}."

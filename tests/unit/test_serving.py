@@ -307,7 +307,7 @@ def test_an_open_page_is_named_at_the_start(
     monkeypatch.setattr(app, "build", lambda settings: SimpleNamespace(block_thread=lambda: None))
     monkeypatch.setattr(app, "start", lambda blocks, settings: "http://here:1")
     app.serve(load_settings(tmp_path, host=host))
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line != "Sourcier: models loaded"]
     assert lines[0] == "Sourcier: http://here:1"
     assert [("open" in line, "serve --auth" in line) for line in lines[1:]] == [(True, True)] * said
 

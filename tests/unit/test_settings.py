@@ -123,6 +123,51 @@ def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "elsewhere"),
+    [
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1", None),
+        ("http://localhost:11434", "http://localhost:11434/v1", None),
+        ("http://[::1]:8080/v1/", "http://[::1]:8080/v1", None),
+        ("https://gpu.example/models/api/", "https://gpu.example/models/api", "gpu.example"),
+        ("http://192.168.1.20:8000/", "http://192.168.1.20:8000/v1", "192.168.1.20"),
+        ("http://127.0.0.1.example/v1", "http://127.0.0.1.example/v1", "127.0.0.1.example"),
+        ("", None, None),
+    ],
+)
+def test_the_address_of_a_server(given: str, expected: str | None, elsewhere: str | None, tmp_path: Path) -> None:
+    made = load_settings(tmp_path, answering_server=given)
+    assert (made.answering_server, made.server_elsewhere) == (expected, elsewhere)
+    assert made.local_models == ((made.embedding_model,) if expected else (made.embedding_model, made.answering_model))
+    assert made.answering_identity == (f"qwen2.5-coder-1.5b on {expected}" if expected else "qwen2.5-coder-1.5b")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["127.0.0.1:8000", "gpu.example", "ftp://gpu.example", "http://", "http://h:99999", "http://[::1", "http://h/v1?k=1",
+     "http://h /v1", "http://h/v1#x"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_server(value: str, tmp_path: Path) -> None:
+    assert f"setting answering_server = {value!r} in the arguments: " in refusal(tmp_path, answering_server=value)
+
+
+def test_a_secret_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("hidden word", "hidden\nword", "hiddén", ["hidden"], 5551):
+        message = refusal(tmp_path, answering_server_key=value)
+        assert message.startswith("setting answering_server_key in the arguments: ")
+        assert "hidd" not in message
+        assert "5551" not in message
+    assert "hidden" not in refusal(tmp_path, answering_server="http://anna:hidden@gpu.example/v1")
+    monkeypatch.setenv("SOURCIER_ANSWERING_SERVER_KEY", "hidden")
+    made = load_settings(tmp_path)
+    assert made.answering_server_key
+    assert made.answering_server_key.get_secret_value() == "hidden"
+    assert "hidden" not in f"{made} {made!r} {made.model_dump()} {made.model_dump_json()}"
+    again = load_settings(tmp_path, **made.model_dump(exclude={"home"}, exclude_unset=True))
+    assert again == made
+    assert hash(again) == hash(made)
+
+
 def test_pairs_of_set_are_flags() -> None:
     assert flags_of(["port = 1003", "host=::1", "home=a=b"]) == {"port": "1003", "host": "::1", "home": "a=b"}
     with pytest.raises(SettingsError, match=r"^--set port: write KEY=VALUE$"):
