@@ -33,7 +33,8 @@ from qa.confidence import FILE_NAME
 from settings import Settings
 
 RUN, PREDICTIONS = "run.json", "predictions.jsonl"
-_ELSEWHERE = {"home", "models_folder", "weights_from", "host", "port"}  # settings that change no answer
+# settings that change no answer; a secret is never among them
+_ELSEWHERE = {"home", "models_folder", "weights_from", "host", "port", "answering_server_key"}
 _NOT_COMPARED = {"begun", "machine"}
 _ROOT = Path(__file__).resolve().parent.parent
 _ROOMS = ("index", "models", "prompts", "qa")
@@ -87,9 +88,12 @@ def about_run(
 ) -> dict[str, Any]:
     """Return what run.json says; `embedder` is the fingerprint of the embedding model.
 
+    What a server answers with has no fingerprint: its address and the model's name stand for it.
     Raises ModelMissingError.
     """
-    answering = fingerprint(locate(settings.answering_model, settings.models_folder), settings.models_folder)
+    answering = settings.answering_identity
+    if not settings.answering_server:
+        answering = fingerprint(locate(settings.answering_model, settings.models_folder), settings.models_folder)
     calibration = settings.home / FILE_NAME
     return {
         "data": data.name,

@@ -213,11 +213,12 @@ def write(out: Path, run: Run, other: Run | None = None) -> Summary:
 
 def _about(run: Run, other: Run | None) -> list[tuple[str, str]]:
     about = run.about
+    server = about["settings"].get("answering_server")
     asked = f"{len(run.rows)} of {about['questions']} asked, seed {about['seed']}"
     rows = [
         ("data", f"{about['data']}, SHA-256 {about['data_digest'][:12]}"),
         ("questions", asked + (", the articles that answer left out" if run.left_out else "")),
-        ("answering model", f"{about['settings']['answering_model']}, {about['models']['answering'][:12]}"),
+        ("answering model", f"{about['settings']['answering_model']}, {server or about['models']['answering'][:12]}"),
         ("embedding model", f"{about['settings']['embedding_model']}, {about['models']['embedding'][:12]}"),
         ("settings", ", ".join(f"{key} = {value}" for key, value in about["settings"].items())),
         ("code", f"SHA-256 {about['code'][:12]}"),

@@ -276,7 +276,7 @@ class Suggestions:
         self._assistant = assistant
         self._model = model
         self._busy = busy
-        self._made_with = _made_with(settings.answering_model)
+        self._made_with = _made_with(settings.answering_identity)
         self._entries = _read(self._path)
 
     def ready(self, articles: Iterable[Article], language: str | None = None) -> list[Suggestion]:
