@@ -44,7 +44,11 @@ test: $(VENV)/.installed-test weights
 	$(call step,mypy,$(BIN)/mypy)
 	$(call step,tests,$(BIN)/pytest)
 
-bench: $(VENV)/.installed-test weights
+bench: $(VENV)/.installed-bench weights
+	$(BIN)/sourcier bench demo --out docs/benchmarks/speed-demo.json --plots docs/benchmarks
+	if [ -d $(DATA)/piaf ]; then
+		$(BIN)/sourcier bench $(DATA)/piaf/piaf-v1.0.json --out docs/benchmarks/speed-piaf.json --plots docs/benchmarks
+	fi
 	$(BIN)/sourcier eval answers demo
 	$(BIN)/sourcier eval planted demo/supported.jsonl
 	$(BIN)/python -m evaluation.store_speed
@@ -68,6 +72,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | check
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(call step,installing what the tests need,$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]')
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	$(call step,installing what the benchmarks are compared with,$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]')
 	touch $@
 
 check:

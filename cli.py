@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from errors import ModelError, SourcierError
-from evaluation.commands import eval_group
+from evaluation.commands import bench, eval_group
 from settings import USERS_FILE, Settings, flags_of, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -394,7 +394,7 @@ def models_list(settings: Settings) -> None:
             here = "here"
         except ModelError:
             here = "not fetched"
-        chosen = " (in use)" if model.name in (settings.answering_model, settings.embedding_model) else ""
+        chosen = " (in use)" if model.name in settings.local_models else ""
         click.echo(f"{model.name}{chosen}\n    {model.title}: {model.role}, {model.bytes / 1e9:.2f} GB, {here}")
         click.echo(f"    {model.licence}: {model.licence_text}")
 
@@ -406,7 +406,7 @@ def models_pull(settings: Settings, names: tuple[str, ...]) -> None:
     """Fetch and verify weights; without NAME, those that the settings name."""
     from models import fetch_named
 
-    for name in names or (settings.embedding_model, settings.answering_model):
+    for name in names or settings.local_models:
         click.echo(fetch_named(name, settings.models_folder, weights_from=settings.weights_from))
 
 
@@ -418,7 +418,7 @@ def models_verify(settings: Settings, names: tuple[str, ...]) -> None:
     from models import find, known_models
     from models import verify as verify_model
 
-    for name in names or [n for n in (settings.embedding_model, settings.answering_model) if n in known_models()]:
+    for name in names or [name for name in settings.local_models if name in known_models()]:
         verify_model(find(name), settings.models_folder)
         click.echo(f"{name}: every file has the SHA-256 of the catalog")
 
@@ -433,6 +433,7 @@ def models_path(settings: Settings, name: str) -> None:
     click.echo(locate(name, settings.models_folder))
 
 
+main.add_command(bench)
 main.add_command(eval_group)
 
 

@@ -210,3 +210,58 @@ def instructions(file: Path, only: tuple[str, ...], pairs: tuple[str, ...], out:
             click.echo(f"{outcome.id} ({outcome.kind}): {wrong}: {outcome.text}")
     if out:
         out.write_text(as_json_lines(outcomes), encoding="utf-8")
+
+
+@click.command("bench")
+@click.argument("data", nargs=-1, metavar="[DATA...]", type=click.Path(path_type=Path))
+@click.option("--sample", type=click.IntRange(min=1), default=60, show_default=True, help="Questions of a scenario.")
+@click.option("--seed", default=0, show_default=True, help="Which questions are drawn.")
+@click.option(
+    "--only", multiple=True, metavar="SCENARIO",
+    help="new, follow-up, again, seen, decode, at once, start or memory; may be given again.",
+)  # fmt: skip
+@click.option("--rivals/--no-rivals", default=True, show_default=True, help="Ask the rivals the same questions.")
+@click.option("--home", type=_FOLDER, help="Folder the indexes of data sets are kept in; .bench by default.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting of docs/settings.md.")
+@click.option("--out", type=_NEW_FILE, metavar="JSON", help="File of the figures; .bench/speed-DATA.json by default.")
+@click.option("--plots", type=_FOLDER, help="Draw pictures into this folder.")
+def bench(
+    data: tuple[Path, ...],
+    sample: int,
+    seed: int,
+    only: tuple[str, ...],
+    rivals: bool,
+    home: Path | None,
+    pairs: tuple[str, ...],
+    out: Path | None,
+    plots: Path | None,
+) -> None:
+    """Measure how long answers over DATA take, and what for, beside rivals on the same weights.
+
+    DATA is a SQuAD file or a folder like demo/, which it is unless given. Interrupted, it writes what it
+    measured so far.
+    """
+    from evaluation import speed, speed_report
+    from evaluation.archive import FOLDER
+
+    if out and len(data) > 1:
+        raise click.UsageError(f"--out is one file, but there are {len(data)} sets of data; give one at a time")
+    if unknown := [name for name in only if name not in speed.SCENARIOS]:
+        raise click.UsageError(f"there is no scenario {unknown[0]!r}; there are {', '.join(speed.SCENARIOS)}")
+    if plots:
+        speed_report.refuse_without_matplotlib()
+    folder = home or FOLDER
+    for path in data or (speed.DEMO,):
+        result = speed.bench(
+            path,
+            folder,
+            lambda made: load_settings(made, **flags_of(pairs)),
+            out,
+            sample=sample,
+            seed=seed,
+            only=only,
+            rivals=rivals,
+        )
+        click.echo(speed_report.as_markdown(result))
+        if plots:
+            speed_report.pictures(result, plots)
