@@ -82,7 +82,7 @@ def ask(settings: Settings, question: str, as_json: bool, **filters: Any) -> Non
     from qa import Answer, EvidenceFound, stream
 
     for event in stream(question, settings=settings, **filters):
-        if isinstance(event, EvidenceFound) and sys.stderr.isatty():
+        if isinstance(event, EvidenceFound) and event.whole and sys.stderr.isatty():
             click.echo(f"{len(event.evidence)} sentences found, writing the answer…", err=True)
     made = cast(Answer, event)
     if as_json:

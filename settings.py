@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     answers_kept: int = Field(
         200, ge=0, le=100_000, description="answers kept in memory, for as long as the index does not change; 0: none"
     )
-    answers_at_once: int = Field(8, ge=1, le=64, description="answers written together; who asks besides waits in line")
+    answers_at_once: int = Field(4, ge=1, le=64, description="answers written together; who asks besides waits in line")
 
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(7860, ge=1, le=65535, description="port the page listens on")

@@ -104,6 +104,7 @@ class Asked:
     reused: int | None = None
     written: int | None = None
     refused: bool = False
+    evidence_whole: float | None = None  # once all passages are read
 
 
 class Asker(Protocol):
@@ -266,18 +267,19 @@ class Ours:
 
     def listen(self, question: str, history: History = ()) -> Asked:
         """Ask, and count no tokens; may be called from several threads."""
-        evidence = first_word = None
+        evidence = whole = first_word = None
         started = time.perf_counter()
         for event in self._assistant.stream(question, history=history):
             seconds = time.perf_counter() - started
             if isinstance(event, EvidenceFound):
-                evidence = seconds
+                evidence, whole = evidence or seconds, seconds
             elif isinstance(event, PartialAnswer) and first_word is None and event.text.strip():
                 first_word = seconds
         assert isinstance(event, Answer)
         if first_word is None and not event.refused:
             first_word = seconds  # it was kept, and is shown at once
-        return Asked(event.text, event.timings.search, evidence, first_word, seconds, refused=event.refused)
+        found = event.timings.search
+        return Asked(event.text, found, evidence, first_word, seconds, refused=event.refused, evidence_whole=whole)
 
     def forget(self) -> None:
         self._assistant.forget()

@@ -39,27 +39,36 @@ from qa.verify import Citation, Statement, verified
 from settings import Settings, load_settings
 
 LONGEST_QUESTION = 1000
+_READ_FIRST = 3  # passages whose evidence is shown before all are read
 _LONGEST_SENTENCE = 120  # tokens of one that is written again
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds since the question was put, None where a stage was not reached."""
+    """Seconds since the question was put, None where a stage was not reached.
+
+    `evidence` is that of the likeliest passages, `evidence_whole` that of all.
+    """
 
     search: float | None = None
     evidence: float | None = None
     first_word: float | None = None
     total: float = 0.0
+    evidence_whole: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """First event of a stream: what the answer will be written from, and the probability that it answers."""
+    """What the answer will be written from, and the probability that it answers.
+
+    Where `whole` is false, only the likeliest passages have been read so far, and another one follows.
+    """
 
     question: str
     evidence: tuple[Evidence, ...]
     nearest: tuple[Hit, ...]
     confidence: float = 0.0
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +225,7 @@ class Assistant:
             if not kept.refused:
                 yield PartialAnswer(kept.text)
             at = elapsed()
-            yield replace(kept, timings=Timings(at, at, None if kept.refused else at, at))
+            yield replace(kept, timings=Timings(at, at, None if kept.refused else at, at, at))
             return
         language = _language(question, turns)
         question = standalone(question, turns, language, self._model)
@@ -232,10 +241,14 @@ class Assistant:
             recency=Recency(settings.recency_weight, settings.recency_days),
         )
         searched = elapsed()
-        selection = select(hits, self._reader, question, count=settings.evidence_sentences)
+        first = select(hits[:_READ_FIRST], self._reader, question, count=settings.evidence_sentences)
+        timings = Timings(search=searched, evidence=elapsed())
+        if len(hits) > _READ_FIRST and first.evidence:
+            yield EvidenceFound(question, first.evidence, tuple(hits), whole=False)
+        selection = select(hits, self._reader, question, count=settings.evidence_sentences, known=first.readings)
         evidence = selection.evidence
         sure = self._confidence(signals(hits, selection, question, language)) if evidence else 0.0
-        timings = Timings(search=searched, evidence=elapsed())
+        timings = replace(timings, evidence_whole=elapsed())
         yield EvidenceFound(question, evidence, tuple(hits), sure)
 
         text, short, first_word = "", None, None
@@ -280,7 +293,7 @@ class Assistant:
             language=language,
             evidence=evidence,
             nearest=tuple(hits),
-            timings=Timings(timings.search, timings.evidence, first_word, elapsed()),
+            timings=replace(timings, first_word=first_word, total=elapsed()),
         )
         if key and settings.answers_kept:
             with self._lock:
@@ -376,7 +389,7 @@ def stream(
     leave_out: Collection[str] = (),
     settings: Settings | None = None,
 ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
-    """Answer a question; yield EvidenceFound first, then PartialAnswer as the text grows, last the Answer.
+    """Answer a question; yield EvidenceFound, once or twice, then PartialAnswer as the text grows, last the Answer.
 
     `articles` are `Article`s or mappings with the fields of `Draft` (title and text at least); given,
     no index on disk is read. Both dates are included, as `date` or "2024-05-31"; `languages` are those of

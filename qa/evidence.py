@@ -12,7 +12,7 @@ from index.articles import Article
 from index.passages import Passage
 from index.search import Hit, say_the_same
 from index.sentences import Sentence, split
-from qa.reader import Reader, Text
+from qa.reader import Reader, Reading, Text
 
 # Shares of the likelihood of the best. A sentence far less likely is one that the model copies in its place;
 # three are read in any case, since the reader can be sure and wrong.
@@ -63,11 +63,13 @@ class Selection:
     """The sentences chosen, in reading order, and `logits`: (n,) of all n that were read, greatest first.
 
     A logit is the log odds that a sentence answers, against that nothing read does: the reader's, less
-    for the sentences of passages that were found less like the question than the first.
+    for the sentences of passages that were found less like the question than the first. `readings` are
+    the reader's own, of each passage.
     """
 
     evidence: tuple[Evidence, ...] = ()
     logits: tuple[float, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
 
 class _Read(NamedTuple):
@@ -85,11 +87,14 @@ class _Read(NamedTuple):
         return self.hit.article.text[self.start : self.end]
 
 
-def select(hits: Sequence[Hit], reader: Reader, question: str, *, count: int) -> Selection:
+def select(
+    hits: Sequence[Hit], reader: Reader, question: str, *, count: int, known: Sequence[Reading] = ()
+) -> Selection:
     """Read the passages of `hits` and return at most `count` of their sentences, the likeliest to answer.
 
-    They come in the order of the passages, and within an article in that of its text, so that they
-    read as a text; no two say the same.
+    `known` are the readings of the first of them, which are not read again. The sentences come in the
+    order of the passages, and within an article in that of its text, so that they read as a text; no two
+    say the same.
     """
     texts = [
         Text(
@@ -105,13 +110,14 @@ def select(hits: Sequence[Hit], reader: Reader, question: str, *, count: int) ->
         )
         for hit in hits
     ]
+    readings = (*known, *reader.read(question, texts[len(known) :]))
     found = [
         _Read(hit, logit + _LIKENESS * (hit.score - hits[0].score), *(hit.passage.start + at for at in (*span, *words)))
-        for hit, text, reading in zip(hits, texts, reader.read(question, texts), strict=True)
+        for hit, text, reading in zip(hits, texts, readings, strict=True)
         for span, logit, words in zip(text.sentences, reading.logits, reading.words, strict=True)
     ]
     if not found:
-        return Selection()
+        return Selection(readings=readings)
     found.sort(key=lambda one: -one.logit)  # equal ones stay in the order of the passages
     logits = np.array([one.logit for one in found])
     probabilities = np.exp(logits - np.logaddexp.reduce([*logits, 0.0]))
@@ -131,7 +137,7 @@ def select(hits: Sequence[Hit], reader: Reader, question: str, *, count: int) ->
         for number, place in enumerate(chosen, 1)
         for one, probability in ((found[place], float(probabilities[place])),)
     )
-    return Selection(evidence, tuple(logits.tolist()))
+    return Selection(evidence, tuple(logits.tolist()), readings)
 
 
 def likeliest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:

@@ -16,11 +16,10 @@ from errors import ModelError, QuestionError
 from qa.llama_context import MOST_SHARED, TOKENS_AT_ONCE, Entry, Layout, LlamaContext, NoRoomError
 from qa.prefix_states import PrefixStates
 from qa.prompt import Prompt
-from qa.sampling import GrammarGreedy, drafted
+from qa.sampling import GrammarGreedy
 
 _RUNS = 96  # runs of tokens kept: beginnings of prompts, titles, sentences
 _READ_BESIDE = 64  # tokens of prompts computed at once while others write, so that they do not halt
-_DRAFTS_FOR = 2  # replies written at once, at most, for which a guess is worth what it costs
 _LEAST_KEPT = 32  # tokens of a prompt's beginning that are worth a file
 _SECONDS_BETWEEN_SIGNS = 0.1
 
@@ -65,14 +64,13 @@ class _Job:
     """A reply under way.
 
     `own` are the tokens behind the runs, those written so far included, of which `held` are computed in
-    sequence `number`, and `left` more may come. `seen` are all that a reply may copy from.
+    sequence `number`, and `left` more may come.
     """
 
     layout: Layout
     left: int
     sampler: GrammarGreedy
     own: list[int]
-    seen: list[int]
     pieces: queue.SimpleQueue[str | Exception | None] = field(default_factory=queue.SimpleQueue)
     decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore"))
     cancelled: bool = False
@@ -162,8 +160,7 @@ class LlamaCppModel:
                 f"the prompt has {layout.total} tokens and the answer may have {max_tokens}, but the context holds"
                 f" {self.context_tokens}; ask a shorter question or raise context_tokens"
             )
-        seen = [token for run in layout.shared[1:] for token in run]
-        job = _Job(layout, max_tokens, GrammarGreedy(context.vocabulary, grammar), [*layout.own], seen + layout.own)
+        job = _Job(layout, max_tokens, GrammarGreedy(context.vocabulary, grammar), [*layout.own])
         with self._changed:
             self._waiting.append(job)
             self._changed.notify_all()
@@ -271,21 +268,16 @@ class LlamaCppModel:
         self._changed.notify_all()
 
     def _step(self, context: LlamaContext) -> None:
-        """Compute one batch: the next token of each reply, with what may follow it, and parts of prompts."""
+        """Compute one batch: the next token of each reply, and parts of prompts."""
         entries: list[Entry] = []
-        guesses: dict[_Job, tuple[int, list[int]]] = {}
+        chosen: dict[_Job, int] = {}  # the place in the batch behind which the next token is chosen
         taken: dict[_Job, int] = {}
         planned: dict[_Run, int] = {}
         read = 0
         writing = [job for job in self._working if job.writing]
         for job in writing:
-            guess = drafted(job.seen)[: job.left - 1] if len(writing) <= _DRAFTS_FOR else []
-            guesses[job] = len(entries), guess
-            taken[job] = 1 + len(guess)
-            entries += [
-                Entry(token, job.start + job.held + place, (job.number,), True)
-                for place, token in enumerate([job.own[-1], *guess])
-            ]
+            chosen[job], taken[job] = len(entries), 1
+            entries.append(Entry(job.own[-1], job.start + job.held, (job.number,), True))
         room = len(entries) + _READ_BESIDE if writing else TOKENS_AT_ONCE
         for job in self._working:
             if job.writing:
@@ -304,7 +296,7 @@ class LlamaCppModel:
                 ]
                 taken[job] = len(new)
                 if whole:
-                    guesses[job] = len(entries) - 1, []
+                    chosen[job] = len(entries) - 1
         try:
             done = context.decode(entries)
         except NoRoomError:
@@ -323,8 +315,8 @@ class LlamaCppModel:
             job.held += count
             if job not in writing:
                 self._count(read=count)
-        for job, (first, guess) in guesses.items():
-            self._write(context, job, guess, first)
+        for job, place in chosen.items():
+            self._write(context, job, place)
 
     def _plan(self, context: LlamaContext, job: _Job, planned: dict[_Run, int], entries: list[Entry], room: int) -> int:
         """Put into a batch what is missing of a job's runs, as far as there is room; return how many tokens.
@@ -367,27 +359,18 @@ class LlamaCppModel:
         context.share(last.number, job.number, 0, last.end)
         job.start = last.end
 
-    def _write(self, context: LlamaContext, job: _Job, guess: Sequence[int], first: int) -> None:
-        """Choose the next token, and one more for as long as they are those that were guessed."""
-        for place in range(len(guess) + 1):
-            token = job.sampler.choose(context.logits(first + place))
-            if context.ends(token):
-                self._end(context, job)
-                return
+    def _write(self, context: LlamaContext, job: _Job, place: int) -> None:
+        """Choose the next token of a reply."""
+        token = job.sampler.choose(context.logits(place))
+        if not context.ends(token):
             job.own.append(token)
-            job.seen.append(token)
             job.left -= 1
             self._count(written=1)
             if piece := job.decoder.decode(context.piece(token)):
                 job.pieces.put(piece)
-            if not job.left:
-                self._end(context, job)
+            if job.left:
                 return
-            if place == len(guess) or guess[place] != token:
-                break
-        if job.held >= len(job.own):  # wrong guesses
-            job.held = len(job.own) - 1
-            context.remove(job.number, job.start + job.held)
+        self._end(context, job)
 
     def _end(self, context: LlamaContext, job: _Job, error: Exception | None = None) -> None:
         self._working.remove(job)

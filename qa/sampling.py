@@ -9,7 +9,6 @@ the same token is chosen.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from errors import ModelError
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _FEW = 64
-_GRAM, _MOST_DRAFTED = 2, 4
 
 
 class GrammarGreedy:
@@ -63,16 +61,3 @@ def _most_probable(logits: NDArray[np.float32], count: int) -> NDArray[Any]:
     if count == 1:
         return np.array([logits.argmax()])
     return np.argpartition(-logits, min(count, len(logits)) - 1)[:count]
-
-
-def drafted(tokens: Sequence[int], most: int = _MOST_DRAFTED) -> list[int]:
-    """Return what may come next: what stood behind the last two tokens where they stood before, the latest first.
-
-    An answer copies from its evidence, and a guess that proves right costs less than a token computed
-    alone (Saxena 2023, "Prompt Lookup Decoding").
-    """
-    gram = list(tokens[-_GRAM:])
-    for place in range(len(tokens) - _GRAM - 1, -1, -1):
-        if tokens[place] == gram[0] and list(tokens[place : place + _GRAM]) == gram:
-            return list(tokens[place + _GRAM : place + _GRAM + most])
-    return []
