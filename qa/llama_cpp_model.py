@@ -18,7 +18,7 @@ from qa.prefix_states import PrefixStates
 from qa.prompt import Prompt
 from qa.sampling import GrammarGreedy
 
-_RUNS = 96  # runs of tokens kept: beginnings of prompts, titles, sentences
+_RUNS = 128  # runs of tokens kept: beginnings of prompts, titles, sentences
 _READ_BESIDE = 64  # tokens of prompts computed at once while others write, so that they do not halt
 _LEAST_KEPT = 32  # tokens of a prompt's beginning that are worth a file
 _SECONDS_BETWEEN_SIGNS = 0.1
@@ -185,27 +185,28 @@ class LlamaCppModel:
 
     def _work(self, context: LlamaContext) -> None:
         while True:
-            with self._changed:
-                self._computing = []
-                self._changed.wait_for(lambda: self._waiting or self._forgetting or self._working)
-                for job in [job for job in self._working if job.cancelled]:
-                    self._end(context, job)
-                for job in [job for job in self._waiting if job.cancelled]:
-                    self._waiting.remove(job)
-                    job.sampler.close()
-                if self._forgetting:
-                    self._forget(context)
-                try:
-                    self._admit(context)
-                except Exception as error:
-                    self._fail(context, error)
-                self._computing = [*self._working]
-                context.abort(False)
             try:
+                self._prepare(context)
                 if self._computing:
                     self._step(context)
             except Exception as error:
                 self._fail(context, error)
+
+    def _prepare(self, context: LlamaContext) -> None:
+        """Wait until there is something to do, leave out who has left, and begin with who has come."""
+        with self._changed:
+            self._computing = []
+            self._changed.wait_for(lambda: self._waiting or self._forgetting or self._working)
+            for job in [job for job in self._working if job.cancelled]:
+                self._end(context, job)
+            for job in [job for job in self._waiting if job.cancelled]:
+                self._waiting.remove(job)
+                job.sampler.close()
+            if self._forgetting:
+                self._forget(context)
+            self._admit(context)
+            self._computing = [*self._working]
+            context.abort(False)
 
     def _fail(self, context: LlamaContext, error: Exception) -> None:
         """Give an error to those who are served; the next ones must be served all the same."""
@@ -224,8 +225,11 @@ class LlamaCppModel:
             )
             self._working.append(job)
             run = None
-            for tokens in job.layout.shared:
-                run = self._run(context, job, run, tokens)
+            try:
+                for tokens in job.layout.shared:
+                    run = self._run(context, job, run, tokens)
+            except NoRoomError:
+                self._put_back(context, job)
 
     def _run(self, context: LlamaContext, job: _Job, parent: _Run | None, tokens: Sequence[int]) -> _Run:
         """Return the run of these tokens behind that parent, in a sequence of its own if it is new."""
@@ -234,7 +238,7 @@ class LlamaCppModel:
         if run is None:
             taken = {one.number for one in self._runs.values()}
             if len(taken) == _RUNS and not self._drop_oldest(context):
-                raise QuestionError("too much is asked at once; ask again")
+                raise NoRoomError
             taken = {one.number for one in self._runs.values()}
             number = next(one for one in range(self._at_once, self._at_once + _RUNS) if one not in taken)
             run = self._runs[key] = _Run(number, tuple(tokens), parent)
@@ -385,7 +389,11 @@ class LlamaCppModel:
             return
         if len(self._working) == 1:
             raise ModelError("the context has no room left; raise context_tokens")
-        job = self._working.pop()
+        self._put_back(context, self._working[-1])
+
+    def _put_back(self, context: LlamaContext, job: _Job) -> None:
+        """Have a job begin again once another one has ended."""
+        self._working.remove(job)
         context.remove(job.number)
         job.runs, job.start, job.held, job.number = [], -1, 0, -1
         self._full = True

@@ -274,3 +274,25 @@ def test_readers_see_the_numbers_of_the_evidence(settings: Settings) -> None:
         shown = [event.text for event in growing if isinstance(event, PartialAnswer)][-1]
         words, number = re.fullmatch(r"(.+) \[(\d+)\]\.", shown).groups()  # type: ignore[union-attr]
         assert quotes[int(number)] == f"{words}."
+
+
+def test_evidence_of_the_likeliest_passages_comes_before_that_of_all(settings: Settings) -> None:
+    read_at_once: list[int] = []
+
+    class Counting(WordReader):
+        def read(self, question: str, passages: Any) -> Any:
+            read_at_once.append(len(passages))
+            return super().read(question, passages)
+
+    others = [{**SCHOOL, "title": f"École {number}", "text": f"La mairie {number} ouvre."} for number in range(4)]
+    assistant = Assistant(settings, WordEmbedder(), Counting(), ScriptedModel(cites_the_sentence_with("340 000")))
+    early, late, *_, last = assistant.stream(QUESTION, articles=[BRIDGE, *others])
+    assert isinstance(early, EvidenceFound)
+    assert isinstance(late, EvidenceFound)
+    assert isinstance(last, Answer)
+    assert (early.whole, late.whole) == (False, True)
+    assert early.nearest == late.nearest == last.nearest
+    assert late.evidence == last.evidence
+    assert len(early.nearest) == sum(read_at_once)  # none twice
+    assert read_at_once[0] == 3
+    assert last.timings.evidence <= last.timings.evidence_whole <= last.timings.first_word  # type: ignore[operator]

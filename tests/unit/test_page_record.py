@@ -132,6 +132,13 @@ def test_where_nothing_answers_the_best_passage_of_each_article_is_nearest() -> 
     assert [(one.opens, one.closes) for one in seen.nearest] == [(False, False), (True, False)]
 
 
+def test_what_is_found_before_all_is_read_stands_there_while_searching() -> None:
+    early = EvidenceFound("Combien ?", (evidence_of(1, 1),), (hit_of(),), whole=False)
+    seen = found(ASKED, early)
+    assert (seen.state, len(seen.quotes)) == (State.SEARCHING, 1)
+    assert found(seen, replace(early, whole=True)).state == State.WRITING
+
+
 def test_an_answer_takes_the_place_of_what_was_found() -> None:
     evidence = (evidence_of(1, 1, words=(30, 40)), evidence_of(2, 0), evidence_of(3, 2, (42, 62)))
     text = "Il rouvre [2] [1]. Il a coûté 4 millions [2]."
