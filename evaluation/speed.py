@@ -141,6 +141,7 @@ class Row:
     refused: bool
     joules: float | None = None
     together: int = 1
+    evidence_whole: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,15 +441,28 @@ class Bench:
         return asked
 
 
+def _peak() -> int:
+    """Return the most memory, in bytes, that this process has had resident.
+
+    Linux counts in ru_maxrss what its parent had before the process began; VmHWM begins anew.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def _row(
     scenario: str, who: str, question: Question, asked: Asked, joules: float | None = None, together: int = 1
 ) -> Row:
-    times = (asked.search, asked.evidence, asked.first_word, asked.total)
-    search, evidence, first_word, total = (None if seconds is None else round(seconds, 4) for seconds in times)
+    times = (asked.search, asked.evidence, asked.evidence_whole, asked.first_word, asked.total)
+    search, evidence, whole, first_word, total = (None if seconds is None else round(seconds, 4) for seconds in times)
     assert total is not None
     return Row(
         scenario, who, question.id, search, evidence, first_word, total,
-        asked.read, asked.reused, asked.written, asked.refused, joules, together,
+        asked.read, asked.reused, asked.written, asked.refused, joules, together, whole,
     )  # fmt: skip
 
 
@@ -620,11 +634,9 @@ def weigh() -> None:
         started = time.perf_counter()
         *_, _ = asking.stream(question)
         seconds.append(time.perf_counter() - started)
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     full = psutil.Process().memory_full_info()
     print(json.dumps(asdict(Memory(
-        status(settings.home).passages, len(seconds), peak, getattr(full, "uss", None), getattr(full, "pss", None),
+        status(settings.home).passages, len(seconds), _peak(), getattr(full, "uss", None), getattr(full, "pss", None),
         round(seconds[0], 3),
     ))), end="")  # fmt: skip
 

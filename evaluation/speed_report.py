@@ -18,7 +18,7 @@ from errors import DataError, SettingsError
 
 _SCENARIOS = ("new", "seen", "follow-up", "again")
 _WHO = ("Sourcier", "naive", "LangChain")
-_STAGES = ("evidence", "first_word", "total")
+_STAGES = ("evidence", "evidence_whole", "first_word", "total")
 _TOKENS = ("read", "reused", "written")
 _GIGABYTE = 1e9
 
@@ -74,7 +74,7 @@ def _of_rows(rows: Sequence[Result]) -> Result:
     of: Result = {"n": len(rows), "refused": sum(row["refused"] for row in rows)}
     answered = [row for row in rows if not row["refused"]]
     for stage in ("search", *_STAGES):
-        of[stage] = _spread(row[stage] for row in (rows if stage in ("search", "evidence") else answered))
+        of[stage] = _spread(row.get(stage) for row in (answered if stage in ("first_word", "total") else rows))
     for name in (*_TOKENS, "joules"):
         of[name] = _spread(row[name] for row in answered)
     return of
@@ -115,7 +115,10 @@ def _writing(result: Result) -> list[float]:
     return [
         (row["written"] - 1) / (row["total"] - row["first_word"])
         for row in _rows(result, "new")
-        if row["first_word"] is not None and (row["written"] or 0) > 1 and row["total"] > row["first_word"]
+        if row["first_word"] is not None
+        and not row["refused"]
+        and (row["written"] or 0) > 1
+        and row["total"] > row["first_word"]
     ]
 
 
@@ -133,7 +136,11 @@ def _median_of(scenario: str, stage: str) -> Callable[[Result], float | None]:
 def _times_naive(scenario: str) -> Callable[[Result], float | None]:
     def ratio(result: Result) -> float | None:
         ours, naive = (
-            {row["question"]: row["first_word"] for row in _rows(result, scenario, who) if row["first_word"]}
+            {
+                row["question"]: row["first_word"]
+                for row in _rows(result, scenario, who)
+                if row["first_word"] and not row["refused"]
+            }
             for who in ("Sourcier", "naive")
         )
         both = ours.keys() & naive.keys()
@@ -163,7 +170,7 @@ def _peak(result: Result) -> float | None:
 
 
 _TARGETS = (
-    _Target("evidence, new question", "s", 0.5, False, _median_of("new", "evidence")),
+    _Target("first evidence, new question", "s", 0.5, False, _median_of("new", "evidence")),
     _Target("first word, new articles", "s", 3, False, _median_of("new", "first_word")),
     _Target("… times faster than naive", "", 4, True, _times_naive("new")),
     _Target("first word, articles seen before", "s", 1.5, False, _median_of("seen", "first_word")),
@@ -193,7 +200,7 @@ def as_markdown(result: Result) -> str:
             [name, _count(of), *(_pair(of[stage]) for stage in _STAGES), _tokens(of), _one(of["joules"])]
             for name, of in told["asked"].items()
         ]
-        head = ["seconds, median / p95", "n (refused)", "evidence", "first word", "end",
+        head = ["seconds, median / p95", "n (refused)", "first evidence", "all of it", "first word", "end",
                 "tokens read / reused / written", "J"]  # fmt: skip
         parts.append(_table(head, rows))
     if told["at once"]:

@@ -217,7 +217,8 @@ class Assistant:
         )
         turns = [Turn(*turn) for turn in history]
         generation = self._generation() if articles is None else self._over(articles)
-        key = (question, tuple(turns), filters, generation.name) if articles is None else None
+        today = date.today() if settings.recency_weight else None
+        key = (question, tuple(turns), filters, generation.name, today) if articles is None else None
         with self._lock:
             kept = self._kept.get(key)
         if kept:

@@ -70,6 +70,11 @@ class LlamaContext:
         loading.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         loading.n_gpu_layers = 0
         self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), loading)
+        if self._model and (
+            llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model)
+        ):
+            llama_cpp.llama_model_free(self._model)
+            raise ModelError(f"{path} is a recurrent model, whose states cannot be cut; choose another answering_model")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = tokens, TOKENS_AT_ONCE, TOKENS_AT_ONCE
         params.n_seq_max, params.kv_unified = sequences, True
@@ -78,12 +83,22 @@ class LlamaContext:
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         self._context: Any = llama_cpp.llama_init_from_model(self._model, params) if self._model else None
         if not self._context:
+            if self._model:
+                llama_cpp.llama_model_free(self._model)
             raise ModelError(f"{path} does not load in llama.cpp; it is damaged, or of a kind that this version lacks")
         self.vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary_size = llama_cpp.llama_vocab_n_tokens(self.vocabulary)
+        # SentencePiece would put a space before each line
+        self._cuts = llama_cpp.llama_vocab_type(self.vocabulary) != llama_cpp.LLAMA_VOCAB_TYPE_SPM
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(TOKENS_AT_ONCE, 0, MOST_SHARED)
         self._stop = _abort_when_set(llama_cpp, self._context)
+
+    def close(self) -> None:
+        """Free all memory; nothing else may be called then."""
+        self._llama.llama_batch_free(self._batch)
+        self._llama.llama_free(self._context)
+        self._llama.llama_model_free(self._model)
 
     def tokenize(self, prompt: Prompt) -> Layout:
         """Return the tokens of a prompt; control tokens come from the chat template only, never from what fills it.
@@ -100,7 +115,8 @@ class LlamaContext:
             fixed += self._tokens(before, special=True)
             if message is not prompt.messages[-1]:
                 fixed += self._tokens(message.content, special=False)
-        *lines, last = _LINE.findall(prompt.messages[-1].content) or [""]
+        content = prompt.messages[-1].content
+        *lines, last = (_LINE.findall(content) if self._cuts else []) or [content]
         lines, last = lines[:_MOST_LINES], "".join([*lines[_MOST_LINES:], last])
         shared = [fixed, *(self._tokens(line, special=False) for line in lines)]
         return Layout(shared, self._tokens(last, special=False) + self._tokens(rest, special=True))

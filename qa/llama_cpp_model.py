@@ -119,8 +119,7 @@ class LlamaCppModel:
         self._working: list[_Job] = []  # in the order of their arrival
         self._computing: list[_Job] = []
         self._runs: dict[tuple[Any, ...], _Run] = {}
-        self._forgetting = False
-        self._full = False
+        self._forgetting = self._full = self._closing = False
         self._usage = Usage()
         self._tick = 0
         self._loading = threading.Lock()
@@ -151,6 +150,12 @@ class LlamaCppModel:
             self._forgetting = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._forgetting)
+
+    def close(self) -> None:
+        """Free the memory of the weights once what is under way has ended; nothing can be asked any more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
 
     def generate(self, prompt: Prompt, *, grammar: str, max_tokens: int) -> Iterator[str]:
         context = self.load()
@@ -184,19 +189,20 @@ class LlamaCppModel:
                 self._changed.notify_all()
 
     def _work(self, context: LlamaContext) -> None:
-        while True:
+        while not (self._closing and not self._working and not self._waiting):
             try:
                 self._prepare(context)
                 if self._computing:
                     self._step(context)
             except Exception as error:
                 self._fail(context, error)
+        context.close()
 
     def _prepare(self, context: LlamaContext) -> None:
         """Wait until there is something to do, leave out who has left, and begin with who has come."""
         with self._changed:
             self._computing = []
-            self._changed.wait_for(lambda: self._waiting or self._forgetting or self._working)
+            self._changed.wait_for(lambda: self._waiting or self._forgetting or self._working or self._closing)
             for job in [job for job in self._working if job.cancelled]:
                 self._end(context, job)
             for job in [job for job in self._waiting if job.cancelled]:
@@ -320,7 +326,10 @@ class LlamaCppModel:
             if job not in writing:
                 self._count(read=count)
         for job, place in chosen.items():
-            self._write(context, job, place)
+            try:
+                self._write(context, job, place)
+            except ModelError as error:  # its grammar allows nothing more; the others' do
+                self._end(context, job, error)
 
     def _plan(self, context: LlamaContext, job: _Job, planned: dict[_Run, int], entries: list[Entry], room: int) -> int:
         """Put into a batch what is missing of a job's runs, as far as there is room; return how many tokens.

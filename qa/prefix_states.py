@@ -37,25 +37,27 @@ class PrefixStates:
         except OSError:
             return None
         digest, state = kept[:_DIGEST], kept[_DIGEST:]
+        if hashlib.sha256(state).digest() != digest:
+            with suppress(OSError):
+                path.unlink()
+            return None
         with suppress(OSError):
-            if hashlib.sha256(state).digest() == digest:
-                os.utime(path)
-                return state
-            path.unlink()
-        return None
+            os.utime(path)
+        return state
 
     def write(self, tokens: Sequence[int], state: bytes) -> None:
         """Keep a state, unless it is there."""
         path = self._path(tokens)
-        if path.exists():
-            return
         with suppress(OSError):
+            if path.exists():
+                return
             self._folder.mkdir(parents=True, exist_ok=True)
             self._make_room(len(state))
             with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as file:
                 try:
                     file.write(hashlib.sha256(state).digest() + state)
                     file.close()
+                    os.chmod(file.name, 0o644)  # nothing private is in it, and others may share the folder
                     os.replace(file.name, path)
                 except BaseException:
                     os.unlink(file.name)

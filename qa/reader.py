@@ -113,8 +113,9 @@ class AdaptedReader:
             new = [passage for passage in dict.fromkeys(passages) if passage not in apart]
             apart.update(zip(new, zip(*network.lower_passages(new), strict=True), strict=True) if new else ())
             for passage in new:
+                states, offsets = apart[passage]
                 with suppress(ValueError):  # one that is larger than all that is kept
-                    self._apart[passage] = apart[passage]
+                    self._apart[passage] = states.clone(), offsets  # not a view that holds its whole batch
             self._usage = ReaderUsage(self._usage.read + len(new), self._usage.reused + len(apart) - len(new))
             upper = network.upper([(asked, apart[passage][0]) for passage in passages])
             return [

@@ -29,8 +29,10 @@ def path(settings: Settings) -> Path:
 
 
 @pytest.fixture
-def model(path: Path) -> LlamaCppModel:
-    return LlamaCppModel(path, context_tokens=1024, at_once=4)
+def model(path: Path) -> Iterator[LlamaCppModel]:
+    model = LlamaCppModel(path, context_tokens=1024, at_once=4)
+    yield model
+    model.close()
 
 
 def asking(question: str, evidence: str = EVIDENCE) -> Prompt:

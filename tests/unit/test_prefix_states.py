@@ -51,3 +51,16 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None
     states = PrefixStates(tmp_path / "states", "model")
     states.write(TOKENS, b"state")
     assert states.read(TOKENS) is None
+
+
+def test_a_file_that_may_only_be_read_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    states = PrefixStates(tmp_path, "model")
+    states.write(TOKENS, b"state")
+    monkeypatch.setattr("os.utime", refuse)
+    assert states.read(TOKENS) == b"state"
+    monkeypatch.setattr(Path, "exists", refuse)
+    states.write([4], b"other")
+    assert states.read([4]) is None
