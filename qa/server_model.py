@@ -8,18 +8,22 @@ HTTP client, and what is asked beside the completions (context, tokens) is not i
                               whatever the server promises, and ends where it leaves it
     control tokens            a server may read `<|im_end|>` in an article as one: they are broken up
     proxies, redirects        are not followed: what is asked goes to the address in the settings alone
+    waiting                   a thread reads the reply, so that who listens can leave at any time
 """
 
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,7 +36,12 @@ from qa.prompt import Prompt
 from settings import is_loopback
 
 _CONNECT = 5.0  # seconds
-_PATIENCE = 180.0  # seconds without a byte; a question may wait in the server's line
+_PATIENCE = 180.0  # seconds without an event of a reply; a question may wait in the server's line
+_WHOLE = 600.0  # seconds for a whole reply
+_ASIDE = 10.0  # seconds for whatever is asked beside the replies
+_BEAT = 0.1  # seconds until who listens to a silent server can leave
+_MOST_BYTES = 10_000_000  # of anything that a server sends
+_LONGEST = 20_000  # characters of a reply
 _TURN = 8  # tokens around a message, more than the common chat templates have
 _BYTES_A_TOKEN = 2  # articles of demo/ have 3.1 to 4.1 in Qwen's vocabulary; rows of figures 1.1
 _LONGEST_REASON = 200  # characters of what a server says of an error
@@ -44,7 +53,7 @@ _NO_ROOM = re.compile(r"context.{0,40}(?:length|size|window)|exceed.{0,60}contex
 # What models write where no grammar holds them: lines, a full stop before its markers, [1, 2].
 _STOP_FIRST = re.compile(r"\s?[.!?]((?:\s?\[\d+\])+)(?![.\w])")
 _TOGETHER = re.compile(r"\[(\d+(?:\s?[,;]\s?\d+)+)\]")
-_UNSETTLED = re.compile(r"(?:[\s.!?]|\[[\d\s,;]*\]?)+\Z")  # what follows may change how it is read
+_UNSETTLED = re.compile(r"(?:[\s.!?]|\]?+[\d\s,;]*+\[)*+")  # read backwards: what follows may change how it is read
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -114,12 +123,70 @@ class _Server:
     guided: Callable[[str], dict[str, Any]] | None = None
 
 
+class _TooLong(Exception):
+    pass
+
+
+class _TooSlow(Exception):
+    pass
+
+
+class _Bounded(httpx.SyncByteStream):
+    """A body as it comes over the wire, so long and no longer."""
+
+    def __init__(self, stream: httpx.SyncByteStream, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = _MOST_BYTES
+        for part in self._stream:
+            left -= len(part)
+            if left < 0:
+                raise _TooLong
+            if time.monotonic() > self._until:
+                raise _TooSlow
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Line:
+    """The connection of one reply, which another thread can cut while it is waited for.
+
+    Closing a socket does not wake who reads from it; shutting it down does. There is no response to ask for
+    its socket before the server has begun to reply, so that it is taken where httpcore reports it.
+    """
+
+    def __init__(self) -> None:
+        self._cut = threading.Event()
+        self._stream: Any = None
+
+    @property
+    def is_cut(self) -> bool:
+        return self._cut.is_set()
+
+    def watch(self, event: str, about: dict[str, Any]) -> None:
+        """Keep the connection once it is made: the `trace` of a request."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = about["return_value"]
+            if self.is_cut:
+                self.cut()
+
+    def cut(self) -> None:
+        self._cut.set()
+        if self._stream:
+            with suppress(OSError):  # it is closed already; the method of TLS would take the socket from its reader
+                socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
 class ServerModel:
     """The model `name` of the server at `address`, which ends in /v1.
 
     `context_tokens` counts where the server does not say its own. `patience` is how many seconds may pass
-    without a byte of a reply. Nothing is asked of the server before it is needed, and what it said of
-    itself is asked again after a failure.
+    without a part of a reply; comments that keep a connection open are none. Nothing is asked of the server
+    before it is needed, and what it said of itself is asked again after a failure.
     """
 
     def __init__(
@@ -143,15 +210,18 @@ class ServerModel:
         self._key = key
         self._context_tokens = context_tokens
         self._patience = patience
-        self._lock = threading.Lock()
         self._known: _Server | None = None
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {},
-            timeout=httpx.Timeout(patience, connect=_CONNECT, pool=None),
-            verify=ssl.create_default_context(),
-            trust_env=False,
-            follow_redirects=False,
-        )
+        headers = {"Accept-Encoding": "identity"}
+        if key:
+            headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+        context = ssl.create_default_context()
+
+        def client(**more: Any) -> httpx.Client:
+            return httpx.Client(headers=headers, verify=context, trust_env=False, follow_redirects=False, **more)
+
+        self._aside = client()
+        # each reply has a connection of its own, that can be cut
+        self._replies = client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=0))
 
     @property
     def context_tokens(self) -> int:
@@ -188,7 +258,8 @@ class ServerModel:
 
         Where the server does not take the grammar, line breaks become spaces, and "Words. [1, 2]" is
         read as "Words [1][2]." before it is held to it. Closing the iterator closes the connection, at
-        which these servers stop. Raises QuestionError, and ModelError naming what is wrong with the server.
+        which these servers stop. A reply ends at 20,000 characters. Raises QuestionError, and ModelError
+        naming what is wrong with the server.
         """
         server = self._server()
         tokens = self.count_tokens(prompt)
@@ -207,10 +278,16 @@ class ServerModel:
         if server.guided:
             body |= server.guided(grammar)
         written = said = ""
+        ended = False
         with closing(self._pieces(body, max_tokens)) as pieces:
-            for piece in pieces:
-                written += piece
-                settled = written if server.guided else _tidied(written, ended=not piece)
+            while not ended:
+                piece = next(pieces, None)
+                if piece == "":
+                    yield ""
+                    continue
+                written = (written + (piece or ""))[:_LONGEST]
+                ended = piece is None or len(written) == _LONGEST
+                settled = written if server.guided else _tidied(written, ended=ended)
                 held = allowed(settled, grammar, len(said))
                 if len(held) > len(said):
                     yield held[len(said) :]
@@ -219,33 +296,63 @@ class ServerModel:
                     return
 
     def _pieces(self, body: dict[str, Any], most: int) -> Generator[str, None, None]:
-        """Yield what the server writes, at most so many pieces, and "" once the reply has ended."""
+        """Yield what the server writes, at most so many pieces, and "" in between while it writes nothing."""
+        read: SimpleQueue[str | BaseException | None] = SimpleQueue()
+        line = _Line()
+        threading.Thread(target=self._read, args=(body, most, line, read), daemon=True).start()
+        begun = heard = time.monotonic()
         try:
-            with self._answered("POST", f"{self._address}/chat/completions", body) as response:
+            while True:
+                try:
+                    piece = read.get(timeout=_BEAT)
+                    heard = time.monotonic()
+                except Empty:
+                    piece = ""
+                    if time.monotonic() - heard > self._patience:
+                        raise self._silent(self._patience) from None
+                if piece is None:
+                    return
+                if isinstance(piece, BaseException):
+                    raise piece
+                if time.monotonic() - begun > _WHOLE:
+                    raise self._slow(_WHOLE)
+                yield piece
+        except ModelError:
+            self._known = None
+            raise
+        finally:
+            line.cut()
+
+    def _read(
+        self, body: dict[str, Any], most: int, line: _Line, read: SimpleQueue[str | BaseException | None]
+    ) -> None:
+        """Put what comes in where it is waited for: pieces, "" for what says nothing, None at the end; or an error."""
+        try:
+            with self._answered("POST", f"{self._address}/chat/completions", body, line) as response:
                 left = most
                 for event in EventSource(response).iter_sse():
+                    if line.is_cut:
+                        return
                     if event.data == "[DONE]":
                         break
                     chunk = self._parsed(_Chunk, event.data)
                     if chunk.error is not None:
                         raise self._refused(500, str(chunk.error))
-                    for choice in chunk.choices[:1]:
-                        if choice.delta.content:
-                            yield choice.delta.content
-                            left -= 1
-                        if choice.finish_reason or left <= 0:
-                            yield ""
-                            return
+                    choice = chunk.choices[0] if chunk.choices else _Choice()
+                    read.put(choice.delta.content or "")
+                    left -= bool(choice.delta.content)
+                    if choice.finish_reason or left <= 0:
+                        read.put(None)
+                        return
             raise ModelError(f"{self._where} broke off in the middle of a reply; look into its log, and ask again")
-        except ModelError:
-            self._known = None
-            raise
+        except BaseException as error:
+            read.put(error)
 
     def _server(self) -> _Server:
-        with self._lock:
-            if self._known is None:
-                self._known = self._asked()
-            return self._known
+        known = self._known
+        if known is None:  # several may ask at once, so that none waits for another's answer
+            known = self._known = self._asked()
+        return known
 
     def _asked(self) -> _Server:
         """Ask the server what it is; what it does not say is what can be assumed of any."""
@@ -276,10 +383,25 @@ class ServerModel:
             return None
 
     @contextmanager
-    def _answered(self, method: str, address: str, body: dict[str, Any] | None = None) -> Iterator[httpx.Response]:
-        """Send a request; what goes wrong until the end of the block becomes an error of ours."""
+    def _answered(
+        self, method: str, address: str, body: dict[str, Any] | None = None, line: _Line | None = None
+    ) -> Iterator[httpx.Response]:
+        """Send a request; what goes wrong until the end of the block becomes an error of ours.
+
+        With a line it is one for a reply. What comes compressed all the same is not unpacked.
+        """
+        patience, whole = (self._patience, _WHOLE) if line else (min(self._patience, _ASIDE), _ASIDE)
+        until = time.monotonic() + whole
         try:
-            with self._client.stream(method, address, json=body) as response:
+            with (self._replies if line else self._aside).stream(
+                method,
+                address,
+                json=body,
+                timeout=httpx.Timeout(patience, connect=_CONNECT),
+                extensions={"trace": line.watch} if line else {},
+            ) as response:
+                response.stream = _Bounded(cast(httpx.SyncByteStream, response.stream), until)
+                response.headers.pop("Content-Encoding", None)
                 if not response.is_success:
                     raise self._refused(response.status_code, response.read().decode(errors="replace"))
                 yield response
@@ -288,11 +410,10 @@ class ServerModel:
                 f"{self._where} cannot be reached ({self._brief(error)}); start it, or change answering_server"
             ) from None
         except httpx.TimeoutException:
-            raise ModelError(
-                f"{self._where} has sent nothing for {self._patience:g} seconds; it may be busy or hung: ask again, or"
-                " look into its log"
-            ) from None
-        except SSEError:
+            raise self._silent(patience) from None
+        except _TooSlow:
+            raise self._slow(whole) from None
+        except (SSEError, _TooLong):
             raise self._stranger() from None
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise ModelError(
@@ -301,7 +422,8 @@ class ServerModel:
 
     def _refused(self, status: int, said: str) -> ModelError | QuestionError:
         """Return the error for a status that is no success, and for an error inside a reply."""
-        if _NO_ROOM.search(said):
+        known = self._known  # another thread may forget it
+        if _NO_ROOM.search(said[:_LONGEST]):
             return QuestionError(
                 f"prompt and answer do not fit the context of the server ({self._brief(said)}); ask a shorter question"
                 " or give the server a larger context"
@@ -313,8 +435,8 @@ class ServerModel:
             return ModelError(
                 f"{self._where} redirects, which is not followed ({status}); set answering_server to its real address"
             )
-        if status == 404 and self._known:
-            there = ", ".join(self._brief(name) for name in self._known.models[:5]) or "none"
+        if status == 404 and known:
+            there = ", ".join(self._brief(name) for name in known.models[:5]) or "none"
             return ModelError(
                 f"{self._where} has no model {self._name}; it has: {there}; name one with answering_model"
             )
@@ -330,6 +452,15 @@ class ServerModel:
         except ValidationError:
             raise self._stranger() from None
 
+    def _silent(self, seconds: float) -> ModelError:
+        return ModelError(
+            f"{self._where} has sent nothing for {seconds:g} seconds; it may be busy or hung: ask again, or look into"
+            " its log"
+        )
+
+    def _slow(self, seconds: float) -> ModelError:
+        return ModelError(f"{self._where} is not done after {seconds:g} seconds; ask again, or look into its log")
+
     def _stranger(self) -> ModelError:
         return ModelError(
             f"{self._where} does not answer as an OpenAI-compatible server; its address often ends in /v1: check"
@@ -342,7 +473,7 @@ class ServerModel:
 
     def _brief(self, said: object) -> str:
         """Return what a server says on one short line, without the key, which some repeat."""
-        text = " ".join("".join(one if one.isprintable() else " " for one in str(said)).split())
+        text = " ".join("".join(one if one.isprintable() else " " for one in str(said)[:_LONGEST]).split())
         if self._key:
             text = text.replace(self._key.get_secret_value(), "…")
         return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "…"
@@ -371,7 +502,7 @@ def _tidied(written: str, *, ended: bool) -> str:
     Until it has ended, what could still be read in another way is left out at the end, so that each
     return begins with the one before.
     """
-    text = written.rstrip() if ended else _UNSETTLED.sub("", written)
-    text = " ".join(text.split())
+    unsettled = _UNSETTLED.match("" if ended else written[::-1])
+    text = " ".join(written[: len(written) - (unsettled.end() if unsettled else 0)].split())
     text = _TOGETHER.sub(lambda found: "".join(f"[{number}]" for number in re.findall(r"\d+", found[1])), text)
     return _STOP_FIRST.sub(r"\1.", text)

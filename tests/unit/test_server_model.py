@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -134,6 +136,10 @@ def written(model: ServerModel, grammar: str = ANSWERS, most: int = 50) -> str:
     return "".join(model.generate(PROMPT, grammar=grammar, max_tokens=most))
 
 
+def first(pieces: Iterator[str]) -> str:
+    return next(piece for piece in pieces if piece)
+
+
 def fault(model: ServerModel, grammar: str = ANSWERS) -> str:
     with pytest.raises(ModelError) as caught:
         written(model, grammar)
@@ -240,6 +246,137 @@ def test_tidied_the_same_however_it_is_cut_into_pieces(reply: str) -> None:
     assert all(later.startswith(earlier) for earlier, later in pairwise(so_far))
 
 
+@pytest.mark.parametrize("unit", ["[ ", "[", " ", "[1] ", "1 ", "[1, ", ". [1]", "\n", ";", "[]"])
+@pytest.mark.parametrize("end", ["", "x", "]"])
+def test_no_reply_takes_long_to_tidy(unit: str, end: str) -> None:
+    reply = (unit * 20_000)[:19_999] + end
+    started = time.perf_counter()
+    _tidied(reply, ended=False)
+    _tidied(reply, ended=True)
+    assert time.perf_counter() - started < 1
+
+
+def test_a_reply_ends_where_it_is_too_long(server: StandIn) -> None:
+    server.writes("a" * 15_000, "a" * 15_000, "a", finish=None)
+    assert written(model_of(server), "root ::= [a]+") == "a" * 20_000
+
+
+def hang(handler: Handler, body: dict[str, Any]) -> None:
+    """Write nothing until the client has gone."""
+    assert handler.connection.recv(1) == b""
+    handler.server.closed.set()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_listens_to_a_silent_server_can_leave(begun: bool, server: StandIn) -> None:
+    def write(handler: Handler, body: dict[str, Any]) -> None:
+        if begun:
+            handler.begin()
+        hang(handler, body)
+
+    server.replies["/v1/chat/completions"] = write
+    model = model_of(server, patience=60.0)
+    before = set(threading.enumerate())
+    reply = model.generate(PROMPT, grammar=ANSWERS, max_tokens=9)
+    assert [next(reply), next(reply), next(reply)] == ["", "", ""]
+    (reading,) = (one for one in threading.enumerate() if one not in before and one.name.endswith("(_read)"))
+    assert not server.closed.is_set()
+    reply.close()  # type: ignore[attr-defined]
+    reading.join(5)
+    assert not reading.is_alive()
+    assert server.closed.wait(5)
+    server.writes("Oui [1].")
+    assert written(model) == "Oui [1]."
+
+
+@pytest.mark.parametrize(
+    ("line", "patience", "whole", "expected"),
+    [
+        (": ping\n\n", 0.5, 60.0, "has sent nothing for 0.5 seconds"),
+        (": ping\n\n", 60.0, 0.5, "is not done after 0.5 seconds"),
+        ('data: {"choices": []}\n\n', 0.5, 1.5, "is not done after 1.5 seconds"),
+    ],
+)
+def test_signs_of_life_keep_no_reply_alive_for_ever(
+    line: str, patience: float, whole: float, expected: str, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(handler: Handler, body: dict[str, Any]) -> None:
+        handler.begin()
+        while True:
+            handler.wfile.write(line.encode())
+            time.sleep(0.01)
+
+    monkeypatch.setattr("qa.server_model._WHOLE", whole)
+    server.replies["/v1/chat/completions"] = write
+    assert expected in fault(model_of(server, patience=patience))
+    assert server.closed.wait(5)
+
+
+def test_what_is_asked_beside_replies_has_a_short_patience(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(handler: Handler, body: dict[str, Any]) -> None:
+        handler.begin()
+        while True:
+            handler.wfile.write(b" ")
+            time.sleep(0.01)
+
+    monkeypatch.setattr("qa.server_model._ASIDE", 0.3)
+    server.replies["/v1/models"] = hang
+    assert "has sent nothing for 0.3 seconds" in fault(model_of(server, patience=60.0))
+    server.replies["/v1/models"] = drip
+    assert "is not done after 0.3 seconds" in fault(model_of(server, patience=60.0))
+    server.is_one("vllm")
+    server.replies["/version"] = server.replies["/tokenize"] = hang
+    server.writes("Oui [1].")
+    assert written(model_of(server, patience=60.0)) == "Oui [1]."
+
+
+def test_nobody_waits_for_what_another_asks(server: StandIn) -> None:
+    together = threading.Barrier(2, timeout=5)
+
+    def answer(handler: Handler, body: dict[str, Any]) -> None:
+        together.wait()
+        handler.send(200, b'{"data": []}')
+
+    server.replies["/v1/models"] = answer
+    model = model_of(server)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: model.context_tokens, range(2))) == [4096, 4096]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_what_has_no_end_is_not_read(path: str, status: int, server: StandIn) -> None:
+    def write(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"data: " + b"a" * 100_000)
+
+    server.replies[path] = write
+    assert "does not answer as an OpenAI-compatible server" in fault(model_of(server))
+    assert server.closed.wait(5)
+
+
+def test_nothing_is_unpacked(server: StandIn) -> None:
+    content = gzip.compress(b'{"data": []}')
+    server.replies["/v1/models"] = lambda handler, _: handler.send(200, content, **{"Content-Encoding": "gzip"})
+    assert "does not answer as an OpenAI-compatible server" in fault(model_of(server))
+    assert server.asked[-1][1]["Accept-Encoding"] == "identity"
+
+
+def test_a_server_forgotten_in_between() -> None:
+    class Forgetful(ServerModel):
+        known = iter([SimpleNamespace(models=("other",))])
+
+        def __getattribute__(self, name: str) -> Any:
+            return next(self.known, None) if name == "_known" else super().__getattribute__(name)
+
+    model = Forgetful("http://127.0.0.1:1/v1", "small", context_tokens=4096)
+    assert "it has: other;" in str(model._refused(404, "no such model"))
+
+
 def test_closing_closes_the_connection(server: StandIn) -> None:
     def write(handler: Handler, body: dict[str, Any]) -> None:
         handler.begin()
@@ -249,7 +386,7 @@ def test_closing_closes_the_connection(server: StandIn) -> None:
 
     server.replies["/v1/chat/completions"] = write
     reply = model_of(server).generate(PROMPT, grammar="root ::= [a]+", max_tokens=1000)
-    assert next(reply) == "a"
+    assert first(reply) == "a"
     assert not server.closed.is_set()
     reply.close()  # type: ignore[attr-defined]
     assert server.closed.wait(5)
@@ -398,12 +535,12 @@ def test_a_reply_that_breaks_off(done: str, finish: str | None, server: StandIn)
 
     server.replies["/v1/chat/completions"] = write
     reply = model_of(server).generate(PROMPT, grammar=ANSWERS, max_tokens=9)
-    assert next(reply) == "Le pont"
+    assert first(reply) == "Le pont"
     if finish:
-        assert list(reply) == []
+        assert "".join(reply) == ""
     else:
         with pytest.raises(ModelError, match="broke off in the middle of a reply"):
-            next(reply)
+            list(reply)
 
 
 def test_a_connection_that_is_cut(server: StandIn) -> None:
@@ -420,17 +557,10 @@ def test_a_connection_that_is_cut(server: StandIn) -> None:
 
 
 def test_a_server_that_hangs(server: StandIn) -> None:
-    ended = threading.Event()
-
-    def hang(handler: Handler, body: dict[str, Any]) -> None:
-        handler.begin()
-        ended.wait(5)
-
     server.replies["/v1/chat/completions"] = hang
     started = time.perf_counter()
     assert "has sent nothing for 0.3 seconds" in fault(model_of(server, patience=0.3))
     assert time.perf_counter() - started < 3
-    ended.set()
 
 
 @pytest.mark.parametrize(
