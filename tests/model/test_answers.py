@@ -61,7 +61,8 @@ def test_the_evidence_comes_before_the_first_word(demo: Settings) -> None:
     events = list(stream("Qui est la maire de Valmorin ?", settings=demo))
     assert isinstance(events[0], EvidenceFound)
     assert isinstance(events[-1], Answer)
-    texts = [event.text for event in events[1:-1]]  # type: ignore[union-attr]
+    assert [event.whole for event in events if isinstance(event, EvidenceFound)] == [False, True]
+    texts = [event.text for event in events[2:-1]]  # type: ignore[union-attr]
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     proven(events[-1])
 
