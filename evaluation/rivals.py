@@ -52,7 +52,7 @@ def not_installed() -> str | None:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    """Return what llama.cpp is loaded with, the same for all (qa/language_model.py)."""
+    """Return what llama.cpp is loaded with, the same for all (qa/llama_context.py)."""
     threads = settings.threads or psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     return {
         "n_ctx": settings.context_tokens,
