@@ -212,7 +212,8 @@ class Network:
             longest = max(len(rows[place]) for place in batch)
             states = torch.nn.utils.rnn.pad_sequence([rows[place] for place in batch], batch_first=True)
             lengths = torch.tensor([len(rows[place]) for place in batch])
-            mask = (torch.arange(longest)[None] < lengths[:, None])[:, None, None, :].expand(-1, 1, longest, -1)
+            padding = (torch.arange(longest)[None] >= lengths[:, None])[:, None, None, :].expand(-1, 1, longest, -1)
+            mask = torch.zeros(padding.shape, dtype=states.dtype).masked_fill(padding, torch.finfo(states.dtype).min)
             kinds = self.transformer.config.layer_types
             positions = torch.arange(longest)[None]
             rotary = {kind: self.transformer.rotary_emb(states, positions, kind) for kind in set(kinds)}
