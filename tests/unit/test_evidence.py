@@ -88,8 +88,9 @@ def of(*scores: float) -> list[Evidence]:
 @pytest.mark.parametrize(
     ("scores", "kept"),
     [
-        pytest.param((0.9, 0.02, 0.01, 0.03, 0.02), [1, 2, 4], id="one stands out: three"),
-        pytest.param((0.02, 0.5, 0.4, 0.3, 0.01), [2, 3, 4], id="three are near"),
+        pytest.param((0.9, 0.02, 0.01, 0.03, 0.02), [1, 4], id="one stands out: two"),
+        pytest.param((0.01, 0.5, 0.4, 0.01, 0.01), [2, 3], id="two are near"),
+        pytest.param((0.01, 0.5, 0.4, 0.02, 0.005), [2, 3, 4], id="three, the last a twenty-fifth as likely"),
         pytest.param((0.1, 0.1, 0.1, 0.12, 0.1, 0.09), [1, 2, 3, 4], id="no more than four"),
     ],
 )
