@@ -10,7 +10,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +135,7 @@ def start(blocks: gr.Blocks, settings: Settings) -> str:
 
 
 def serve(settings: Settings) -> None:
-    """Serve the page until interrupted; the models load beside it.
+    """Serve the page until interrupted; the models load beside it once it is up.
 
     Raises ModelMissingError where their weights are not here, and what `start` raises.
     """
@@ -145,8 +144,6 @@ def serve(settings: Settings) -> None:
     from page.blocks import build_blocks
 
     assistant = qa.assistant(settings)
-    # in C, it leaves Python to the page; the reader's packages would not, and wait until that is up
-    model = ThreadPoolExecutor(1, "sourcier-model").submit(assistant.warm_model)
     offered = services(settings)
     suggested = Suggested(settings, offered)
     blocks = build_blocks(replace(offered, suggestions=suggested, suggesting=suggested.making))
@@ -167,8 +164,7 @@ def serve(settings: Settings) -> None:
 
     def prepare() -> None:
         try:
-            assistant.warm_reader()
-            model.result()
+            assistant.warm()
             print("Sourcier: models loaded", flush=True)
         except SourcierError as error:  # said again to who asks
             print(f"Sourcier: {error}", file=sys.stderr, flush=True)

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from errors import ModelError
+
 _MODEL, _TENSOR = "gemma3_text", "embed_tokens.weight"
 
 
@@ -26,13 +28,14 @@ class TokenTable(torch.nn.Module):
         self._file, self._first, self._width, self._scale = file, first, width, scale
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the (..., width) vectors of (...) tokens."""
+        """Return the (..., width) vectors of (...) tokens; raises ModelError if the file was cut."""
         needed, places = np.unique(ids.numpy(), return_inverse=True)
-        rows = np.empty((len(needed), self._width), dtype=np.float32)
-        for row, token in zip(rows, needed.tolist(), strict=True):
-            if os.preadv(self._file.fileno(), [row.data], self._first + token * row.nbytes) != row.nbytes:
-                raise OSError(f"{self._file.name} ends too soon")
-        vectors: torch.Tensor = torch.from_numpy(rows).to(self._scale.dtype) * self._scale
+        size = 4 * self._width
+        read = b"".join(os.pread(self._file.fileno(), size, self._first + token * size) for token in needed.tolist())
+        if len(read) < len(needed) * size:
+            raise ModelError(f"{self._file.name} was cut while it was in use; fetch it anew: sourcier models pull")
+        rows = torch.frombuffer(bytearray(read), dtype=torch.float32).view(len(needed), self._width)
+        vectors: torch.Tensor = rows.to(self._scale.dtype) * self._scale
         return vectors[torch.from_numpy(places.reshape(ids.shape))]
 
 

@@ -168,17 +168,12 @@ class Assistant:
     def warm(self) -> None:
         """Load the models and read the fixed part of the prompt, so that the first question waits for neither."""
         with ThreadPoolExecutor(1) as beside:
-            warmed = beside.submit(self.warm_model)
-            self.warm_reader()
+            warmed = beside.submit(self._warm_model)
+            self._embedder.embed_question("?")
+            self._reader.read("?", [Text("", "?", ((0, 1),))])
             warmed.result()
 
-    def warm_reader(self) -> None:
-        """Load what finds the evidence."""
-        self._embedder.embed_question("?")
-        self._reader.read("?", [Text("", "?", ((0, 1),))])
-
-    def warm_model(self) -> None:
-        """Load what writes the answer, and read the fixed part of its prompt."""
+    def _warm_model(self) -> None:
         prompt = fill("answer", "fr", question="?", evidence="", language="French")
         for _ in self._model.generate(prompt, grammar='root ::= "."', max_tokens=1):
             pass

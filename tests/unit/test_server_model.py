@@ -644,7 +644,7 @@ def test_a_server_elsewhere_is_named_at_the_start(
         raise ModelError("the answering server is off")
 
     page = SimpleNamespace(block_thread=lambda: time.sleep(0.2))
-    monkeypatch.setattr("qa.assistant", lambda settings: SimpleNamespace(warm_model=warm, warm_reader=lambda: None))
+    monkeypatch.setattr("qa.assistant", lambda settings: SimpleNamespace(warm=warm))
     monkeypatch.setattr("page.blocks.build_blocks", lambda offered: page)
     monkeypatch.setattr(app, "start", lambda blocks, settings: "http://here:1")
     monkeypatch.setattr(app, "Suggested", lambda *_: SimpleNamespace(make=lambda: None, making=lambda: False))

@@ -303,9 +303,7 @@ def test_an_open_page_is_named_at_the_start(
 ) -> None:
     import app
 
-    monkeypatch.setattr(
-        "qa.assistant", lambda settings: SimpleNamespace(warm_model=lambda: None, warm_reader=lambda: None)
-    )
+    monkeypatch.setattr("qa.assistant", lambda settings: SimpleNamespace(warm=lambda: None))
     monkeypatch.setattr(app, "build", lambda settings: SimpleNamespace(block_thread=lambda: None))
     monkeypatch.setattr(app, "start", lambda blocks, settings: "http://here:1")
     app.serve(load_settings(tmp_path, host=host))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, Gemma3TextConfig, Gemma3TextModel
 
+from errors import ModelError
 from index.token_table import TokenTable, leave_on_disk
 
 
@@ -56,7 +57,7 @@ def test_a_file_that_was_cut_meanwhile_is_named(folder: Path) -> None:
     leave_on_disk(model, folder / "model.safetensors")
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(OSError, match=r"model\.safetensors ends too soon"):
+    with pytest.raises(ModelError, match=r"model\.safetensors was cut"):
         model.get_input_embeddings()(torch.tensor([49]))
 
 
