@@ -138,8 +138,9 @@ window.sourcier = (() => {
     turned = Boolean(pressed?.matches(".pages button"));
   });
   const refocus = (element) => {
-    const lost = document.activeElement === document.body && way.includes(element);
-    const place = (turned && element.querySelector(".found")) || (lost && element.querySelector(".found, .report, .problem"));
+    const around = element.closest("#care") ?? element;
+    const lost = document.activeElement === document.body && way.includes(around);
+    const place = (turned && element.querySelector(".found")) || (lost && around.querySelector(".found, .report, .problem"));
     if (!place) return;
     turned = false;
     place.tabIndex = -1;

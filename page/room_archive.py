@@ -54,6 +54,7 @@ class Archive:
                         self.files = gr.UploadButton(file_count="multiple", elem_id="files", min_width=0)
                         self.folder = gr.UploadButton(file_count="directory", elem_id="folder", min_width=0)
                     self.pasting = html("pasting")
+                self.progress = html("progress")  # apart, else it wipes out whatever else is reported meanwhile
                 self.report = html("report")
                 self.health = html("health")
         self.shown = [self.search, self.listing, self.health]
@@ -81,7 +82,7 @@ class Archive:
     def wire(self, holds: Callable[[Narrowing, Texts], Updates], elsewhere: Sequence[gr.HTML]) -> None:
         """Say what happens when; `holds` tells what the archive holds in the components `elsewhere`."""
         self._holds = holds
-        told = [self.report, *self.shown, *elsewhere]
+        told = [self.progress, self.report, *self.shown, *elsewhere]
         context = [self._narrowed, self.query, self._language]
         browsing = [self.search.browse, self.listing.turn_page]
         on(
@@ -95,7 +96,7 @@ class Archive:
         for button in (self.files, self.folder):
             button.upload(self._uploaded, [button, *context], told, concurrency_limit=4, **QUIET)
         self.pasting.paste(self._pasted, context, told, concurrency_limit=4, **QUIET)
-        self.report.stop_adding(self._stop, None, None, **QUIET)
+        self.progress.stop_adding(self._stop, None, None, **QUIET)
         on([self.listing.remove_article, self.report.undo, self.health.rollback], self._changed, context, told)
         self.health.verify(self._verified, [self._language], [self.report], **QUIET)
         self.watching = (self._watched, context, told)
@@ -158,26 +159,27 @@ class Archive:
         except SourcierError as error:
             yield {self.report: render.problem(str(error))}
             return
+        yield {self.report: ""}
         yield from self._changing(narrowed, query, words)
 
     def _changing(self, narrowed: Narrowing, query: Query, words: Texts) -> Iterator[Updates]:
         """Show how far the change under way is, until it ends."""
         while not self._services.job.wait(SECONDS_BETWEEN_LOOKS):
-            yield {self.report: render_archive.job(self._services.job.seen(), words)}
+            yield {self.progress: render_archive.job(self._services.job.seen(), words)}
         seen = self._services.job.seen()
         said = render_archive.job(seen, words)
         if isinstance(seen.error, StoppedError):
             said = render.said(words["interrupted"], words)
         elif seen.error is not None:
             said = render.problem(line_of(seen.error, words))
-        yield {self.report: said, **self.shelves(query, words), **self._holds(narrowed, words)}
+        yield {self.progress: "", self.report: said, **self.shelves(query, words), **self._holds(narrowed, words)}
 
     def _watched(self, narrowed: Narrowing, query: Query, language: str, request: gr.Request) -> Iterator[Updates]:
         """Go on showing a change that was under way when the page was opened."""
         if self._services.job.seen().running:
             yield from self._changing(narrowed, query, words_of(language, request))
         else:
-            yield {self.report: gr.skip()}
+            yield {self.progress: gr.skip()}
 
     def _stop(self) -> None:
         if self._services.changes:

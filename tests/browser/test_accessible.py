@@ -184,7 +184,7 @@ def views(visited: Any, replies: Replies, adds: Adds, file: Path) -> Iterator[st
     with page.expect_file_chooser() as chooser:
         page.locator("#files").click()
     chooser.value.set_files(file)
-    expect(page.locator("#report progress")).to_be_visible()
+    expect(page.locator("#progress progress")).to_be_visible()
     yield "progress"
     adds.go_on.set()
     expect(page.locator("#report dl")).to_be_visible()

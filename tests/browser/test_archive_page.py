@@ -27,6 +27,7 @@ from index.maintenance import Selected, remove
 from index.rebuild import Progress, Report
 from index.writing import writing
 from models import known_models
+from page.visit import SECONDS_BETWEEN_LOOKS
 from settings import Settings, load_settings
 
 ORDERS = ("newest", "oldest", "title", "source", "added", "relevance")
@@ -462,11 +463,11 @@ class TestJob:
         page = visited.page
         (tmp_path / "bon.txt").write_text("La tour\n\nElle penche.", encoding="utf-8")
         choose(page, tmp_path / "bon.txt")
-        bar = page.locator("#report progress")
+        bar = page.locator("#progress progress")
         expect(bar).to_have_attribute("value", "100")
         expect(bar).to_have_attribute("max", "400")
-        expect(page.locator("#report")).to_contain_text("Calcul des vecteurs : 100 sur 400 · encore")
-        expect(page.locator("#report")).to_contain_text(re.compile("encore [1-9][0-9]* secondes? environ"))
+        expect(page.locator("#progress")).to_contain_text("Calcul des vecteurs : 100 sur 400 · encore")
+        expect(page.locator("#progress")).to_contain_text(re.compile("encore [1-9][0-9]* secondes? environ"))
         gate.release()
         expect(bar).to_have_attribute("value", "200")
 
@@ -480,14 +481,14 @@ class TestJob:
         page.get_by_role("tab", name="Archives").click()
         expect(bar).to_have_attribute("value", "200")
         other = at_the_archive(visit(visited.address)).page  # anybody who comes sees it
-        expect(other.locator("#report progress")).to_have_attribute("value", "200")
+        expect(other.locator("#progress progress")).to_have_attribute("value", "200")
         gate.release(10)
         for one in (page, other):
             expect(one.locator("#report dl")).to_have_text("Ajoutés1Mis à jour0Inchangés0Ignorés0")
         page.reload()
         page.get_by_role("tab", name="Archives").click()
         expect(page.locator("#listing .link").first).to_be_visible()
-        expect(page.locator("#report progress")).to_have_count(0)  # it is over
+        expect(page.locator("#progress progress")).to_have_count(0)  # it is over
         assert visited.errors == []
 
     def test_stopped_it_leaves_the_archive_as_it_was(self, shelf: Any, home: Path, tmp_path: Path) -> None:
@@ -499,12 +500,13 @@ class TestJob:
             (tmp_path / f"{number}.txt").write_text(f"La tour {number}\n\nElle penche {number} fois.", encoding="utf-8")
         chosen = [tmp_path / f"{number}.txt" for number in range(3)]
         choose(page, chosen)
-        expect(page.locator("#report progress")).to_be_visible()
+        expect(page.locator("#progress progress")).to_be_visible()
         held.go_on.release(5)  # into the embedding
-        page.locator("#report").get_by_role("button", name="Arrêter").click()
+        page.locator("#progress").get_by_role("button", name="Arrêter").press("Enter")
         page.wait_for_timeout(500)
         held.go_on.release(100)
         expect(page.locator("#report")).to_have_text("Arrêté : les archives sont comme avant.")
+        expect(page.locator("#report .report")).to_be_focused()  # what was pressed is gone
         expect(page.locator("#listing .found")).to_have_text("130 articles · 1 à 50")
         assert (status(home), articles(home)) == (before, listed)
         assert not (home / "dropped").exists()
@@ -517,12 +519,14 @@ class TestJob:
         visited = shelf(add=held)
         (tmp_path / "bon.txt").write_text("La tour\n\nElle penche.", encoding="utf-8")
         choose(visited.page, tmp_path / "bon.txt")
-        expect(visited.page.locator("#report progress")).to_be_visible()
+        expect(visited.page.locator("#progress progress")).to_be_visible()
         other = at_the_archive(visit(visited.address)).page
         drop(other, tmp_path / "bon.txt")
-        expect(other.locator("#report .problem")).to_have_text(
-            "articles are being added already; wait until that is done, or stop it"
-        )
+        busy = "articles are being added already; wait until that is done, or stop it"
+        expect(other.locator("#report .problem")).to_have_text(busy)
+        other.wait_for_timeout(4 * 1000 * SECONDS_BETWEEN_LOOKS)  # what goes on does not wipe it out
+        expect(other.locator("#report .problem")).to_have_text(busy, timeout=1)
+        expect(other.locator("#progress progress")).to_be_visible()
         held.go_on.release(100)
         expect(visited.page.locator("#report dl")).to_have_text("Ajoutés1Mis à jour0Inchangés0Ignorés0")
         assert len(held.given) == 1
