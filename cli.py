@@ -81,8 +81,10 @@ def ask(settings: Settings, question: str, as_json: bool, **filters: Any) -> Non
     """Answer QUESTION from the archive."""
     from qa import Answer, EvidenceFound, stream
 
+    told = not sys.stderr.isatty()
     for event in stream(question, settings=settings, **filters):
-        if isinstance(event, EvidenceFound) and event.whole and sys.stderr.isatty():
+        if isinstance(event, EvidenceFound) and event.enough and not told:
+            told = True
             click.echo(f"{len(event.evidence)} sentences found, writing the answer…", err=True)
     made = cast(Answer, event)
     if as_json:

@@ -145,7 +145,7 @@ def found(exchange: Exchange, event: EvidenceFound) -> Exchange:
     """Add the evidence that an answer will be written from."""
     nearest = () if event.evidence else _best_of_each(event.nearest)
     quotes = _quotes([(one.number, one) for one in event.evidence], event.nearest)
-    return replace(exchange, state=State.WRITING if event.whole else exchange.state, quotes=quotes, nearest=nearest)
+    return replace(exchange, state=State.WRITING if event.enough else exchange.state, quotes=quotes, nearest=nearest)
 
 
 def finished(exchange: Exchange, answer: Answer) -> Exchange:

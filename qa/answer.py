@@ -27,7 +27,7 @@ from models import fingerprint, locate
 from qa.confidence import Calibration, read_calibration, signals
 from qa.conversation import Turn, standalone
 from qa.disagreement import disagreeing, disagreement
-from qa.evidence import Evidence, likeliest, select, to_be_said
+from qa.evidence import Evidence, Selection, likeliest, select, to_be_said
 from qa.grammar import answer_grammar, sentence_grammar
 from qa.language_model import LanguageModel
 from qa.llama_cpp_model import LlamaCppModel
@@ -40,6 +40,9 @@ from settings import Settings, load_settings
 
 LONGEST_QUESTION = 1000
 _READ_FIRST = 3  # passages whose evidence is shown before all are read
+# Confidence in these from which the answer is written at once, and the others are read behind it: the best
+# sentence of the three was the best of all in each of 180 such questions (docs/benchmarks.md).
+_SURE = 0.65
 _LONGEST_SENTENCE = 120  # tokens of one that is written again
 
 
@@ -59,9 +62,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFound:
-    """What the answer will be written from, and the probability that it answers.
+    """What was found so far, and the probability that it answers.
 
-    Where `whole` is false, only the likeliest passages have been read so far, and another one follows.
+    Where `whole` is false, only the likeliest passages have been read, and another one follows: before the
+    answer is written, or where `enough` is true behind it.
     """
 
     question: str
@@ -69,6 +73,7 @@ class EvidenceFound:
     nearest: tuple[Hit, ...]
     confidence: float = 0.0
     whole: bool = True
+    enough: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,21 +248,23 @@ class Assistant:
         )
         searched = elapsed()
         first = select(hits[:_READ_FIRST], self._reader, question, count=settings.evidence_sentences)
+        sure = self._confidence(hits, first, question, language)
+        early = len(hits) > _READ_FIRST and sure >= max(_SURE, settings.refuse_below)
         timings = Timings(search=searched, evidence=elapsed())
         if len(hits) > _READ_FIRST and first.evidence:
-            yield EvidenceFound(question, first.evidence, tuple(hits), whole=False)
-        selection = select(hits, self._reader, question, count=settings.evidence_sentences, known=first.readings)
-        evidence = selection.evidence
-        sure = self._confidence(signals(hits, selection, question, language)) if evidence else 0.0
-        timings = replace(timings, evidence_whole=elapsed())
-        yield EvidenceFound(question, evidence, tuple(hits), sure)
+            yield EvidenceFound(question, first.evidence, tuple(hits), sure, whole=False, enough=early)
+        selection = first
+        if not early:
+            selection, sure = self._read_all(hits, first, question, language)
+            timings = replace(timings, evidence_whole=elapsed())
+            yield EvidenceFound(question, selection.evidence, tuple(hits), sure)
 
         text, short, first_word = "", None, None
         citations, statements = tuple[Citation, ...](), tuple[Statement, ...]()
-        if evidence and sure >= settings.refuse_below:
+        if selection.evidence and sure >= settings.refuse_below:
             prompt, given = answer_prompt(
                 question,
-                likeliest(evidence),
+                likeliest(selection.evidence),
                 language,
                 self._model.count_tokens,
                 self._model.context_tokens - settings.answer_tokens,
@@ -269,20 +276,27 @@ class Assistant:
                     first_word = first_word or elapsed()
                 reply += piece
                 yield PartialAnswer(reply)
-            others = disagreeing(given)
-            text, citations, statements = verified(
-                reply,
-                given,  # not all that was found: an unlikely sentence may be one that is planted
-                language,
-                question,
-                self._rewriter(question, language),
-                expected=[
-                    item if asks_for_words(question, language) else replace(item, words=None)
-                    for item in to_be_said(given)
-                ],
-                closing=(disagreement(*others, language), (others[0].number, others[1].number)) if others else None,
-            )
-            short = short_answer(question, language, [citation.evidence for citation in citations])
+            if early:
+                selection, sure = self._read_all(hits, first, question, language, given)
+                timings = replace(timings, evidence_whole=elapsed())
+                yield EvidenceFound(question, selection.evidence, tuple(hits), sure)
+                numbers = {item.number for item in (*given, *likeliest(selection.evidence))}
+                given = tuple(item for item in selection.evidence if item.number in numbers)
+            if sure >= settings.refuse_below:
+                others = disagreeing(given)
+                text, citations, statements = verified(
+                    reply,
+                    given,  # not all that was found: an unlikely sentence may be one that is planted
+                    language,
+                    question,
+                    self._rewriter(question, language),
+                    expected=[
+                        item if asks_for_words(question, language) else replace(item, words=None)
+                        for item in to_be_said(given)
+                    ],
+                    closing=(disagreement(*others, language), (others[0].number, others[1].number)) if others else None,
+                )
+                short = short_answer(question, language, [citation.evidence for citation in citations])
         made = Answer(
             question=question,
             text=text or wording("refusal", language),
@@ -292,7 +306,7 @@ class Assistant:
             refused=not citations,
             confidence=sure,
             language=language,
-            evidence=evidence,
+            evidence=selection.evidence,
             nearest=tuple(hits),
             timings=replace(timings, first_word=first_word, total=elapsed()),
         )
@@ -301,12 +315,22 @@ class Assistant:
                 self._kept[key] = made
         yield made
 
-    def _confidence(self, values: Sequence[float]) -> float:
+    def _read_all(
+        self, hits: Sequence[Hit], first: Selection, question: str, language: str, kept: Sequence[Evidence] = ()
+    ) -> tuple[Selection, float]:
+        """Read the other passages too; return the sentences, `kept` among them, and the confidence."""
+        count = self._settings.evidence_sentences
+        selection = select(hits, self._reader, question, count=count, known=first.readings, kept=kept)
+        return selection, self._confidence(hits, selection, question, language)
+
+    def _confidence(self, hits: Sequence[Hit], selection: Selection, question: str, language: str) -> float:
+        if not selection.evidence:
+            return 0.0
         if self._calibration is None:
             self._calibration = read_calibration(
                 self._settings.home, self._embedder.fingerprint, self._reader.fingerprint
             )
-        return self._calibration.confidence(values)
+        return self._calibration.confidence(signals(hits, selection, question, language))
 
     def _rewriter(self, question: str, language: str) -> Callable[[str, Sequence[Evidence]], str]:
         """Return what asks the model for one sentence again, from the sentences that it cites."""
@@ -390,14 +414,16 @@ def stream(
     leave_out: Collection[str] = (),
     settings: Settings | None = None,
 ) -> Iterator[EvidenceFound | PartialAnswer | Answer]:
-    """Answer a question; yield EvidenceFound, once or twice, then PartialAnswer as the text grows, last the Answer.
+    """Answer a question; yield EvidenceFound, PartialAnswer as the text grows, last the Answer.
 
     `articles` are `Article`s or mappings with the fields of `Draft` (title and text at least); given,
     no index on disk is read. Both dates are included, as `date` or "2024-05-31"; `languages` are those of
     articles, as ISO 639-1 codes; `authors` are looked for inside the byline. `history` are earlier
-    (question, answer) pairs, oldest first. `leave_out` are ids of articles that are not searched. The
-    Answer's text is the final one: what a PartialAnswer showed can still be mended. Closing the iterator
-    frees the model.
+    (question, answer) pairs, oldest first. `leave_out` are ids of articles that are not searched.
+
+    EvidenceFound comes once or twice: of the likeliest passages, then of all, which are read before the
+    text is written or, where the first are enough, behind it. The Answer's text is the final one: what a
+    PartialAnswer showed can still be mended. Closing the iterator frees the model.
 
     Raises a subclass of SourcierError: QuestionError, NoArchiveError and its kin, ModelMissingError.
     """

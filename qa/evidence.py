@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -60,7 +61,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The sentences chosen, in reading order, and `logits`: (n,) of all n that were read, greatest first.
+    """The sentences chosen, by their numbers, and `logits`: (n,) of all n that were read, greatest first.
 
     A logit is the log odds that a sentence answers, against that nothing read does: the reader's, less
     for the sentences of passages that were found less like the question than the first. `readings` are
@@ -88,13 +89,19 @@ class _Read(NamedTuple):
 
 
 def select(
-    hits: Sequence[Hit], reader: Reader, question: str, *, count: int, known: Sequence[Reading] = ()
+    hits: Sequence[Hit],
+    reader: Reader,
+    question: str,
+    *,
+    count: int,
+    known: Sequence[Reading] = (),
+    kept: Sequence[Evidence] = (),
 ) -> Selection:
     """Read the passages of `hits` and return at most `count` of their sentences, the likeliest to answer.
 
-    `known` are the readings of the first of them, which are not read again. The sentences come in the
-    order of the passages, and within an article in that of its text, so that they read as a text; no two
-    say the same.
+    `known` are the readings of the first of them, which are not read again; `kept` are sentences of these
+    that stay, under their numbers. The others come in the order of the passages, and within an article in
+    that of its text, so that they read as a text; no two say the same.
     """
     texts = [
         Text(
@@ -122,22 +129,30 @@ def select(
     logits = np.array([one.logit for one in found])
     probabilities = np.exp(logits - np.logaddexp.reduce([*logits, 0.0]))
 
-    chosen: list[int] = []
+    numbers = {(item.passage, item.start): item.number for item in kept}
+    chosen = [place for place, one in enumerate(found) if (one.hit.passage, one.start) in numbers]
     for place, one in enumerate(found):
-        if not any(say_the_same(one.quote, found[other].quote) for other in chosen):
-            chosen.append(place)
-        if len(chosen) == count:
+        if len(chosen) >= count:
             break
+        if not any(place == other or say_the_same(one.quote, found[other].quote) for other in chosen):
+            chosen.append(place)
     articles = list(dict.fromkeys(hit.article.id for hit in hits))
     chosen.sort(key=lambda place: (articles.index(found[place].hit.article.id), found[place].start))
-    evidence = tuple(
+    free = (number for number in itertools.count(1) if number not in numbers.values())
+    evidence = [
         Evidence(
-            number, one.hit.article, one.hit.passage, one.start, one.end, probability, (one.words_start, one.words_end)
+            numbers.get((one.hit.passage, one.start)) or next(free),
+            one.hit.article,
+            one.hit.passage,
+            one.start,
+            one.end,
+            probability,
+            (one.words_start, one.words_end),
         )
-        for number, place in enumerate(chosen, 1)
-        for one, probability in ((found[place], float(probabilities[place])),)
-    )
-    return Selection(evidence, tuple(logits.tolist()), readings)
+        for one, probability in ((found[place], float(probabilities[place])) for place in chosen)
+    ]
+    evidence.sort(key=lambda item: item.number)
+    return Selection(tuple(evidence), tuple(logits.tolist()), readings)
 
 
 def likeliest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:

@@ -247,7 +247,7 @@ def _is_fit(question: str, article: Article, candidate: _Candidate, language: st
 def _comes_back(question: str, article: Article, candidate: _Candidate, assistant: Assistant, sure: float) -> bool:
     """True if the archive answers the question with the very words that it was made for; no answer is written."""
     events = assistant.stream(question)  # what follows the evidence is never begun
-    found = next(event for event in events if isinstance(event, EvidenceFound) and event.whole)
+    found = next(event for event in events if isinstance(event, EvidenceFound) and event.enough)
     if not found.evidence or found.confidence < sure:
         return False
     best = max(found.evidence, key=lambda item: item.score)

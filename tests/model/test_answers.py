@@ -12,7 +12,7 @@ import pytest_socket
 
 from index.embedder import SentenceTransformerEmbedder
 from index.rebuild import update
-from qa import Answer, EvidenceFound, Turn, answer, stream
+from qa import Answer, EvidenceFound, PartialAnswer, Turn, answer, stream
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def test_the_evidence_comes_before_the_first_word(demo: Settings) -> None:
     assert isinstance(events[0], EvidenceFound)
     assert isinstance(events[-1], Answer)
     assert [event.whole for event in events if isinstance(event, EvidenceFound)] == [False, True]
-    texts = [event.text for event in events[2:-1]]  # type: ignore[union-attr]
+    texts = [event.text for event in events if isinstance(event, PartialAnswer)]
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     proven(events[-1])
 

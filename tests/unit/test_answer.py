@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ SCHOOL = {
     "language": "fr",
 }
 QUESTION = "Combien la mairie paie-t-elle pour les travaux du pont ?"
+OTHERS = [{**SCHOOL, "title": f"École {number}", "text": f"La mairie {number} ouvre."} for number in range(4)]
 
 
 @pytest.fixture
@@ -276,7 +279,9 @@ def test_readers_see_the_numbers_of_the_evidence(settings: Settings) -> None:
         assert quotes[int(number)] == f"{words}."
 
 
-def test_evidence_of_the_likeliest_passages_comes_before_that_of_all(settings: Settings) -> None:
+def test_evidence_of_the_likeliest_passages_comes_before_that_of_all(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read_at_once: list[int] = []
 
     class Counting(WordReader):
@@ -284,15 +289,72 @@ def test_evidence_of_the_likeliest_passages_comes_before_that_of_all(settings: S
             read_at_once.append(len(passages))
             return super().read(question, passages)
 
-    others = [{**SCHOOL, "title": f"École {number}", "text": f"La mairie {number} ouvre."} for number in range(4)]
     assistant = Assistant(settings, WordEmbedder(), Counting(), ScriptedModel(cites_the_sentence_with("340 000")))
-    early, late, *_, last = assistant.stream(QUESTION, articles=[BRIDGE, *others])
+    monkeypatch.setattr(import_module("qa.answer"), "_SURE", 1.1)
+    early, late, *_, last = assistant.stream(QUESTION, articles=[BRIDGE, *OTHERS])
     assert isinstance(early, EvidenceFound)
     assert isinstance(late, EvidenceFound)
     assert isinstance(last, Answer)
     assert (early.whole, late.whole) == (False, True)
+    assert (early.enough, late.enough) == (False, True)
     assert early.nearest == late.nearest == last.nearest
     assert late.evidence == last.evidence
     assert len(early.nearest) == sum(read_at_once)  # none twice
     assert read_at_once[0] == 3
     assert last.timings.evidence <= last.timings.evidence_whole <= last.timings.first_word  # type: ignore[operator]
+
+
+def test_where_the_likeliest_passages_are_enough_the_others_are_read_behind_the_writing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("qa.answer"), "_SURE", 0.0)
+    assistant = Assistant(settings, WordEmbedder(), WordReader(), ScriptedModel(cites_the_sentence_with("340 000")))
+    early, *growing, late, last = assistant.stream(QUESTION, articles=[BRIDGE, *OTHERS])
+    assert isinstance(early, EvidenceFound)
+    assert isinstance(late, EvidenceFound)
+    assert isinstance(last, Answer)
+    assert growing
+    assert all(isinstance(event, PartialAnswer) for event in growing)
+    assert (early.whole, early.enough, late.whole) == (False, True, True)
+    assert late.evidence == last.evidence
+    assert {item.passage for item in late.evidence} > {item.passage for item in early.evidence}
+    assert len(last.citations) == 1
+    assert growing[-1].text == last.text  # type: ignore[union-attr]  # under the number that was shown
+    assert last.confidence == late.confidence
+    assert last.timings.first_word < last.timings.evidence_whole  # type: ignore[operator]
+
+
+def test_what_is_found_behind_the_writing_and_answers_better_is_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(WordReader):
+        """Finds in the last passages only what answers."""
+
+        def read(self, question: str, passages: Any) -> Any:
+            found = super().read(question, passages)
+            return (
+                found
+                if len(passages) == 3
+                else [
+                    replace(one, logits=tuple(9.0 if "ouvre" in text.text else -9.0 for _ in one.logits))
+                    for one, text in zip(found, passages, strict=True)
+                ]
+            )
+
+    monkeypatch.setattr(import_module("qa.answer"), "_SURE", 0.0)
+    assistant = Assistant(settings, WordEmbedder(), Late(), ScriptedModel(cites_the_sentence_with("340 000")))
+    last = final(assistant.stream(QUESTION, articles=[BRIDGE, *OTHERS]))
+    assert "340 000" in last.statements[0].text
+    assert any("ouvre" in citation.evidence.quote for citation in last.citations)
+
+
+def test_where_all_that_was_read_is_less_sure_than_is_asked_what_was_written_is_withdrawn(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = iter((0.9, 0.3))
+    monkeypatch.setattr(Assistant, "_confidence", lambda *_: next(sure))
+    strict = settings.model_copy(update={"refuse_below": 0.5})
+    assistant = Assistant(strict, WordEmbedder(), WordReader(), ScriptedModel(cites_the_sentence_with("340 000")))
+    last = final(assistant.stream(QUESTION, articles=[BRIDGE, *OTHERS]))
+    assert last.refused
+    assert last.confidence == 0.3

@@ -45,6 +45,18 @@ def test_sentences_come_in_reading_order_and_none_is_said_twice() -> None:
     assert starts == sorted(starts)
 
 
+def test_sentences_that_stay_keep_their_numbers() -> None:
+    hits, question = [hit(BRIDGE), hit(SCHOOL, score=0.4)], "Qui paie les travaux ?"
+    first = select(hits[:1], WordReader(), question, count=3)
+    kept = [item for item in first.evidence if item.quote == "Le chantier dure six mois."]
+    assert kept[0].number == 3
+    for count in (1, 2, 3, 5):
+        both = select(hits, WordReader(), question, count=count, known=first.readings, kept=kept).evidence
+        assert next(item for item in both if item.number == 3).quote == kept[0].quote
+        assert len(both) == count
+        assert [item.number for item in both] == sorted({item.number for item in both})
+
+
 def test_only_sentences_inside_the_passage_are_read() -> None:
     end = len("Le pont ferme lundi. La mairie paie les travaux.")
     evidence = chosen([hit(BRIDGE, 0, end)], "Combien de mois dure le chantier ?")

@@ -133,10 +133,18 @@ def test_where_nothing_answers_the_best_passage_of_each_article_is_nearest() -> 
 
 
 def test_what_is_found_before_all_is_read_stands_there_while_searching() -> None:
-    early = EvidenceFound("Combien ?", (evidence_of(1, 1),), (hit_of(),), whole=False)
+    early = EvidenceFound("Combien ?", (evidence_of(1, 1),), (hit_of(),), whole=False, enough=False)
     seen = found(ASKED, early)
     assert (seen.state, len(seen.quotes)) == (State.SEARCHING, 1)
-    assert found(seen, replace(early, whole=True)).state == State.WRITING
+    assert found(seen, replace(early, enough=True)).state == State.WRITING
+
+
+def test_what_is_found_behind_the_writing_leaves_what_is_written() -> None:
+    early = EvidenceFound("Combien ?", (evidence_of(1, 1),), (hit_of(),), whole=False)
+    writing = replace(found(ASKED, early), text="Il a coûté 4 mill")
+    seen = found(writing, EvidenceFound("Combien ?", (evidence_of(1, 1), evidence_of(2, 0)), (hit_of(),)))
+    assert (seen.state, seen.text) == (State.WRITING, writing.text)
+    assert [quote.number for quote in seen.quotes] == [1, 2]
 
 
 def test_an_answer_takes_the_place_of_what_was_found() -> None:
