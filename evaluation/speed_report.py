@@ -44,8 +44,9 @@ def summary(result: Result) -> Result:
                 asked[f"{scenario}, {who}"] = _of_rows(rows)
     rates = {kind: _spread(one["tokens_per_second"] for one in result["rates"] if one["kind"] == kind)
              for kind in dict.fromkeys(one["kind"] for one in result["rates"])}  # fmt: skip
-    if ours := _writing(result):
-        rates["Sourcier, writing"] = _spread(ours)
+    for kind, behind in (("Sourcier, writing", False), ("Sourcier, writing and reading the others", True)):
+        if ours := _writing(result, behind=behind):
+            rates[kind] = _spread(ours)
     starts = {name: _spread(one[name] for one in result["starts"]) for name in ("page", "models")}
     return {
         "asked": asked,
@@ -107,18 +108,21 @@ def _throughput(levels: Sequence[Result]) -> float:
     return float(sum(level["answers"] for level in levels) / sum(level["seconds"] for level in levels))
 
 
-def _writing(result: Result) -> list[float]:
-    """Return tokens a second of each new answer, from its first word to its end, checks and all.
+def _writing(result: Result, *, behind: bool = False) -> list[float]:
+    """Return tokens a second of each answer, from its first word to its end, checks and all.
 
-    The first token is there when the seconds begin, and is not counted.
+    Of those where all passages were read before the first word, or where the others were read `behind` it. The
+    first token is there when the seconds begin, and is not counted.
     """
     return [
         (row["written"] - 1) / (row["total"] - row["first_word"])
-        for row in _rows(result, "new")
+        for scenario in ("new", "follow-up")
+        for row in _rows(result, scenario)
         if row["first_word"] is not None
         and not row["refused"]
         and (row["written"] or 0) > 1
         and row["total"] > row["first_word"]
+        and ((row.get("evidence_whole") or 0.0) > row["first_word"]) == behind
     ]
 
 

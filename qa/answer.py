@@ -50,7 +50,8 @@ _LONGEST_SENTENCE = 120  # tokens of one that is written again
 class Timings:
     """Seconds since the question was put, None where a stage was not reached.
 
-    `evidence` is that of the likeliest passages, `evidence_whole` that of all.
+    `evidence` is that of the likeliest passages, `evidence_whole` that of all, which is later than `first_word`
+    where the likeliest were enough.
     """
 
     search: float | None = None

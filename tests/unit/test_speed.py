@@ -316,6 +316,19 @@ def test_medians_and_ratios_computed_by_hand(result: dict[str, Any]) -> None:
     }
 
 
+def test_an_answer_behind_which_passages_were_read_is_not_told_among_those_that_were_only_written(
+    result: dict[str, Any],
+) -> None:
+    result["rows"] += [
+        {**result["rows"][0], "scenario": "follow-up", "evidence_whole": 5.0, "first_word": 2.0, "total": 6.0},
+        {**result["rows"][0], "evidence_whole": 1.0, "first_word": 2.0, "total": 6.0},
+    ]
+    rates = summary(result)["rates"]
+    assert rates["Sourcier, writing"]["n"] == 3  # 1, 1.33 and 2
+    assert rates["Sourcier, writing"]["median"] == pytest.approx(4 / 3, abs=1e-3)
+    assert rates["Sourcier, writing and reading the others"] == {"n": 1, "median": 2.0, "p95": 2.0}
+
+
 def test_the_file_has_a_row_a_line_and_says_that_it_is_complete(result: dict[str, Any], tmp_path: Path) -> None:
     assert list(result) == ["about", "summary", "rows", "rates", "levels", "starts", "memory", "notes"]
     assert result["about"]["complete"] is True
