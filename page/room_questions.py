@@ -257,7 +257,10 @@ class Questions:
                         yield shown
                     elif isinstance(found, EvidenceFound):
                         exchange = record.found(exchange, found)
-                        yield self._latest(desk := desk.put(exchange), words)
+                        shown = self._latest(desk := desk.put(exchange), words)
+                        if exchange.text:  # found behind the writing, which was announced already
+                            del shown[self.announcement]
+                        yield shown
                     else:
                         exchange = record.finished(exchange, found)
         except Exception as error:

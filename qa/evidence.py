@@ -134,7 +134,7 @@ def select(
     for place, one in enumerate(found):
         if len(chosen) >= count:
             break
-        if not any(place == other or say_the_same(one.quote, found[other].quote) for other in chosen):
+        if not any(say_the_same(one.quote, found[other].quote) for other in chosen):
             chosen.append(place)
     articles = list(dict.fromkeys(hit.article.id for hit in hits))
     chosen.sort(key=lambda place: (articles.index(found[place].hit.article.id), found[place].start))

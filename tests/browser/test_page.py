@@ -57,6 +57,32 @@ def test_evidence_is_seen_before_the_answer_and_the_cited_sentence_is_highlighte
     assert visited.errors == []
 
 
+def test_evidence_found_behind_the_writing_is_shown_and_not_announced_again(visit_with: Any) -> None:
+    go_on = threading.Semaphore(0)
+
+    def ask(question: str, **options: Any) -> Iterator[Any]:
+        whole, *_, answer = Asked()(question, **options)
+        assert isinstance(whole, EvidenceFound)
+        yield replace(whole, evidence=whole.evidence[:1], whole=False)
+        for event in (PartialAnswer("Les travaux"), whole, answer):
+            assert go_on.acquire(timeout=60)
+            yield event
+
+    visited = visit_with(ask)
+    visited.ask("Combien ont coûté les travaux ?")
+    page = visited.page
+    expect(page.locator("#announcement")).to_contain_text("1 phrase retenue")
+    go_on.release()
+    expect(page.locator(".turn .answer")).to_have_text("Les travaux")
+    go_on.release()
+    expect(page.locator("#sources mark")).to_have_count(2)
+    expect(page.locator(".turn .answer")).to_have_text("Les travaux")
+    expect(page.locator("#announcement")).to_contain_text("1 phrase retenue")
+    go_on.release()
+    expect(page.locator(".turn .marker")).to_have_count(2)
+    assert visited.errors == []
+
+
 @pytest.mark.parametrize("place", [".short .marker", ".text .marker"])
 def test_a_marker_can_be_clicked_in_its_middle(visit_with: Any, place: str) -> None:
     visited = visit_with(Asked(short=SHORT.short, evidence=(SHORT, EVIDENCE[1])), height=420)
